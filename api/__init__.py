@@ -1,0 +1,1 @@
+"""The HTTP layer: requests in, job records and assets out. It decodes no media and loads no model."""

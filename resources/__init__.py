@@ -1,0 +1,1 @@
+"""What operations are given: artifacts, a GPU, progress; and how runs reach the workers."""

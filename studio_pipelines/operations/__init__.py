@@ -1,0 +1,1 @@
+"""One file an operation; its name is the name of its op."""
