@@ -1,0 +1,39 @@
+"""How an op tells how far it is; also the place where a cancelled op stops."""
+
+import json
+import time
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from resources import signals
+
+MIN_INTERVAL_S = 0.2
+
+
+class Progress(dg.ConfigurableResource):
+    """Publishes the progress of the run in hand, at most five times a second."""
+
+    redis_url: str
+    _run_id: str = PrivateAttr(default="")
+    _told_at_s: float = PrivateAttr(default=float("-inf"))
+    _stage: str = PrivateAttr(default="")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember whose progress this is."""
+        self._run_id = context.run_id or ""
+
+    def report(self, fraction: float, stage: str) -> None:
+        """Tell that ``fraction`` (0 to 1) of the op is done and which stage it is in.
+
+        Calls are cheap; they are dropped while the last one is fresh, unless the stage changed.
+        """
+        now_s = time.monotonic()
+        if stage == self._stage and now_s - self._told_at_s < MIN_INTERVAL_S:
+            return
+        self._told_at_s, self._stage = now_s, stage
+        signals.connect(self.redis_url).set(
+            signals.progress_key(self._run_id),
+            json.dumps({"fraction": round(min(1.0, max(0.0, fraction)), 4), "stage": stage}),
+            ex=signals.PROGRESS_TTL_S,
+        )

@@ -1,0 +1,68 @@
+"""How much a store may hold, and whether a file still fits."""
+
+import shutil
+import sys
+import time
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from studio_pipelines.errors import StudioError
+
+RECOUNT_AFTER_S = 30.0
+KEEP_FREE_BYTES = 256 << 20
+
+
+class DiskQuotaExceeded(StudioError):
+    """The store is full: by its quota, or because the disk is."""
+
+    status = 507
+    code = "disk_quota_exceeded"
+
+
+class DiskQuota:
+    """Counts the store's bytes now and then, and adds up what this process writes in between.
+
+    Several processes write to one store, so the count may lag by what they wrote within
+    ``RECOUNT_AFTER_S``; the free space of a local disk is read each time.
+    """
+
+    def __init__(self, fs: fsspec.AbstractFileSystem, root: str, quota_bytes: int) -> None:
+        self._fs = fs
+        self._blobs = f"{root}/blobs"
+        self._quota_bytes = quota_bytes
+        self._used_bytes = 0
+        self._counted_at_s = float("-inf")
+
+    def room_bytes(self) -> int:
+        """Return how many more bytes fit."""
+        room_bytes = sys.maxsize
+        if isinstance(self._fs, LocalFileSystem):
+            room_bytes = shutil.disk_usage(self._blobs).free - KEEP_FREE_BYTES
+        if self._quota_bytes:
+            room_bytes = min(room_bytes, self._quota_bytes - self._counted_bytes())
+        return max(0, room_bytes)
+
+    def require(self, size_bytes: int) -> None:
+        """Make sure that a file of this size fits.
+
+        Raises:
+            DiskQuotaExceeded: It does not.
+        """
+        room_bytes = self.room_bytes()
+        if size_bytes > room_bytes or room_bytes == 0:
+            raise DiskQuotaExceeded(
+                f"The asset store has {room_bytes:,} bytes left, too few for this file.",
+                hint="Delete assets that are no longer needed, or raise STUDIO_ASSET_QUOTA_BYTES.",
+            )
+
+    def spend(self, size_bytes: int) -> None:
+        """Count bytes that this process added (or, negative, removed)."""
+        self._used_bytes += size_bytes
+
+    def _counted_bytes(self) -> int:
+        now_s = time.monotonic()
+        if now_s - self._counted_at_s > RECOUNT_AFTER_S:
+            self._used_bytes = int(self._fs.du(self._blobs))
+            self._counted_at_s = now_s
+        return self._used_bytes

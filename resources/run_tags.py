@@ -1,0 +1,25 @@
+"""The tags that a run carries, and the public job id that is its run id in other clothes."""
+
+from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG, DAGSTER_CELERY_RUN_PRIORITY_TAG
+
+QUEUE_TAG = DAGSTER_CELERY_QUEUE_TAG
+PRIORITY_TAG = DAGSTER_CELERY_RUN_PRIORITY_TAG
+OPERATION_TAG = "studio/operation"
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+
+_JOB_PREFIX = "job_"
+
+
+def job_id_of(run_id: str) -> str:
+    """Return the public id of a run: ``job_`` and its 32 hex digits."""
+    return _JOB_PREFIX + run_id.replace("-", "")
+
+
+def run_id_of(job_id: str) -> str | None:
+    """Return the Dagster run id behind a public id, or None if the text is no such id."""
+    digits = job_id.removeprefix(_JOB_PREFIX)
+    if not job_id.startswith(_JOB_PREFIX) or len(digits) != 32:
+        return None
+    if not set(digits) <= set("0123456789abcdef"):
+        return None
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
