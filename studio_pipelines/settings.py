@@ -1,0 +1,93 @@
+"""What a deployment may configure, from ``STUDIO_*`` environment variables.
+
+Nothing is read when this module is imported: `load_settings` reads, once, where a process starts.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+GIB = 2**30
+
+
+def default_data_dir() -> Path:
+    """The user's data folder by the XDG Base Directory specification."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "studio"
+
+
+class Settings(BaseSettings):
+    """The studio's settings. Each field ``name`` is the variable ``STUDIO_NAME``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STUDIO_", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder for the embedded servers' data, logs and, by default, the assets.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("redis_url", "STUDIO_REDIS_URL", "REDIS_URL"),
+        repr=False,
+        description="Redis or Valkey server; None runs the embedded one.",
+    )
+    database_url: str | None = Field(
+        None, repr=False, description="Postgres server (libpq URI); None runs the embedded one."
+    )
+    asset_url: str = Field(
+        "", description="fsspec URL where assets are kept; empty means a folder in data_dir."
+    )
+
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    api_port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 is any free one.")
+    dagster_port: int = Field(
+        3000, ge=0, le=65535, description="Port of the Dagster UI (loopback); 0 is any free one."
+    )
+
+    sync_wait_s: float = Field(
+        120.0, gt=0, le=3600, description="Longest wait of a synchronous call, in seconds."
+    )
+    asset_quota_bytes: int = Field(50 * GIB, gt=0, description="Limit of all stored assets.")
+    max_upload_bytes: int = Field(4 * GIB, gt=0, description="Limit of one uploaded file.")
+    operation_packages: tuple[str, ...] = Field(
+        ("studio_pipelines.operations",), description="Packages that the catalogue collects."
+    )
+
+    fetch_allowed_hosts: tuple[str, ...] = Field(
+        (), description="Hosts that media may be fetched from; empty means any public host."
+    )
+    fetch_allow_private_addresses: bool = Field(
+        False, description="Also fetch from private and loopback addresses: for trusted networks."
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_paths(cls, values: dict[str, Any]) -> dict[str, Any]:
+        data_dir = Path(values.get("data_dir") or default_data_dir()).expanduser().resolve()
+        asset_url = values.get("asset_url") or (data_dir / "assets").as_uri()
+        return {**values, "data_dir": data_dir, "asset_url": asset_url}
+
+    def as_env(self) -> dict[str, str]:
+        """The variables that give another process these same settings."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {f"STUDIO_{name.upper()}": _as_variable(value) for name, value in values.items()}
+
+
+def _as_variable(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; keyword arguments win.
+
+    Raises:
+        pydantic.ValidationError: A variable has a value that cannot be used.
+    """
+    return Settings(**overrides)
