@@ -1,0 +1,34 @@
+"""Everything Dagster is told: jobs, assets, resources and sensors."""
+
+import dagster as dg
+
+from resources.artifacts import ArtifactStore
+from resources.gpu import Gpu
+from resources.progress import Progress
+from studio_pipelines.catalogue import operations, workers
+from studio_pipelines.jobs import jobs
+from studio_pipelines.sensors import worker_memory_sensor
+
+defs = dg.Definitions(
+    jobs=jobs(),
+    sensors=[worker_memory_sensor],
+    assets=[
+        *(
+            dg.AssetSpec(one.name, group_name="results", description=one.summary)
+            for one in operations().values()
+        ),
+        *(
+            dg.AssetSpec(["workers", worker.id], group_name="workers", description=worker.does)
+            for worker in workers()
+        ),
+    ],
+    resources={
+        "artifacts": ArtifactStore(
+            url=dg.EnvVar("STUDIO_ASSET_URL"),
+            quota_bytes=dg.EnvVar.int("STUDIO_ASSET_QUOTA_BYTES"),
+        ),
+        "gpu": Gpu(),
+        "progress": Progress(redis_url=dg.EnvVar("STUDIO_REDIS_URL")),
+        "io_manager": dg.mem_io_manager,
+    },
+)

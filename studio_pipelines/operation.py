@@ -1,0 +1,224 @@
+"""What an operation is: its op, its route, its worker, and what goes in and comes out.
+
+An operation's file declares one :class:`Operation`. The job, the route, the queue, the OpenAPI
+entry, the status row and the documentation are read off that record by plain loops.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from resources.artifacts import Artifact
+from resources.run_tags import job_id_of
+from studio_pipelines.errors import InvalidParameter, StudioError
+from studio_pipelines.media.sniff import Media
+from studio_pipelines.parameter_config import dagster_config_of
+
+RESULT_METADATA = "result"
+
+
+class Parameters(BaseModel):
+    """Base of every operation's parameters: camelCase outside, unknown names refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What did the work, as the answer names it."""
+
+    name: str
+    version: str
+    licence: str
+    source: str
+
+
+@dataclass(frozen=True)
+class OperationResult:
+    """What an op made and measured.
+
+    Attributes:
+        assets: The results by name; the first one is the main asset.
+        metrics: Figures of the work itself, units in the names.
+        verification: What the op measured of its own output.
+        model: What did the work.
+        preview_png: A small picture for the Dagster UI, or None.
+        notes: Plain sentences that the person should know of.
+    """
+
+    assets: Mapping[str, Artifact]
+    metrics: Mapping[str, Any]
+    verification: Mapping[str, Any]
+    model: ModelIdentity
+    preview_png: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Artifact:
+        """The asset that ``data.url`` points to."""
+        return next(iter(self.assets.values()))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the record that storage and the API share; asset URLs are added by the API."""
+        return {
+            "assets": {name: asset.describe() for name, asset in self.assets.items()},
+            "metrics": dict(self.metrics),
+            "verification": dict(self.verification),
+            "model": self.model.__dict__,
+            **({"notes": list(self.notes)} if self.notes else {}),
+        }
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The declaration of one operation.
+
+    Attributes:
+        op: The Dagster op; its name is the operation's name and its file's name.
+        parameters: The pydantic model of its parameters.
+        route: Path below ``/api``.
+        worker: Public id of the worker that serves it.
+        lane: Name of the worker process that it shares with its like.
+        accepts: Kinds of media by input name; the first is the main input.
+        returns: Kind of the main result.
+        version: Raised when the same input and parameters give another result.
+        waits_by_default: Whether a request without ``async`` waits for the result.
+        timeout_s: Deadline of a job that names none.
+        warm_up: Called once in each new worker process of the lane, for the imports that the
+            first job should not wait for.
+        examples: Request bodies for the documentation.
+    """
+
+    op: dg.OpDefinition
+    parameters: type[Parameters]
+    route: str
+    worker: str
+    lane: str
+    accepts: Mapping[str, tuple[Media, ...]]
+    returns: Media
+    version: str = "1"
+    waits_by_default: bool = True
+    timeout_s: int = 3600
+    warm_up: Callable[[], None] | None = None
+    examples: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    @property
+    def name(self) -> str:
+        """Name of the op, its job and its queue."""
+        return self.op.name
+
+    @property
+    def summary(self) -> str:
+        """One sentence for people: the first line of the op's docstring."""
+        return (self.op.description or "").strip().split("\n")[0]
+
+    @property
+    def required_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that a request cannot leave out."""
+        return tuple(
+            name for name in self.accepts if not self.op.input_dict[name].has_default_value
+        )
+
+
+def studio_op(
+    parameters: type[Parameters],
+) -> Callable[[Callable[..., OperationResult]], dg.OpDefinition]:
+    """Make a function ``(context, params, <inputs>, <resources>)`` a Dagster op.
+
+    The op's config is derived from ``parameters`` and validated by it again inside the run. The
+    result is recorded as an asset materialisation, and the main asset is the op's output, so that
+    one op's result can be another's input.
+    """
+
+    def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:
+        @functools.wraps(function)
+        def compute(context: dg.OpExecutionContext, **given: Any) -> Iterator[Any]:
+            with _faults_as_failures():
+                params = _validated(parameters, context.op_config)
+                result = function(context, params, **given)
+            yield _materialization(context, result)
+            yield dg.Output(result.main)
+
+        # Dagster reads the inputs and resources off the signature; the parameters are config.
+        signature = inspect.signature(function)
+        visible = [p for name, p in signature.parameters.items() if name != "params"]
+        hints = get_type_hints(function)
+        compute.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
+            parameters=visible, return_annotation=inspect.Signature.empty
+        )
+        compute.__annotations__ = {p.name: hints[p.name] for p in visible if p.name in hints}
+        make_op = dg.op(config_schema=dagster_config_of(parameters), out=dg.Out(Artifact))
+        return make_op(compute)
+
+    return decorate
+
+
+def _validated(parameters: type[Parameters], config: Mapping[str, Any]) -> Parameters:
+    try:
+        return parameters.model_validate(config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = to_camel(str(first["loc"][0])) if first["loc"] else None
+        raise InvalidParameter(first["msg"], field=name) from error
+
+
+@contextmanager
+def _faults_as_failures() -> Iterator[None]:
+    """Turn a fault with a plain explanation into a Dagster failure that carries it whole."""
+    try:
+        yield
+    except StudioError as error:
+        raise dg.Failure(
+            description=error.message,
+            metadata={"problem": dg.MetadataValue.json(problem_of(error))},
+            allow_retries=False,
+        ) from error
+
+
+def problem_of(error: StudioError) -> dict[str, Any]:
+    """Return the parts of a fault that a job's record keeps."""
+    return {
+        "status": error.status,
+        "code": error.code,
+        "message": error.message,
+        "field": error.field,
+        "hint": error.hint,
+    }
+
+
+def _materialization(
+    context: dg.OpExecutionContext, result: OperationResult
+) -> dg.AssetMaterialization:
+    figures = {**result.metrics, **result.verification}
+    plotted = {
+        name: float(value)
+        for name, value in figures.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    metadata: dict[str, Any] = {
+        RESULT_METADATA: dg.MetadataValue.json(result.describe()),
+        "model": result.model.name,
+        "job": job_id_of(context.run_id),
+        **plotted,
+    }
+    if result.preview_png is not None:
+        metadata["preview"] = dg.MetadataValue.md(_inline_image(result.preview_png))
+    return dg.AssetMaterialization(asset_key=[context.op.name], metadata=metadata)
+
+
+def _inline_image(png: bytes) -> str:
+    import base64
+
+    return f"![preview](data:image/png;base64,{base64.b64encode(png).decode()})"

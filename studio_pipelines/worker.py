@@ -1,0 +1,73 @@
+"""The Celery worker: takes a run from its queue and executes it in a process that stays warm.
+
+The parent process answers the broker and tells its state each second; its one prefork child holds
+the imports and the models, and runs Dagster's in-process executor. CUDA is only ever initialised
+in the child.
+"""
+
+import argparse
+import os
+import socket
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+
+from resources import signals
+from resources.broker import EXECUTE_RUN_TASK, make_celery
+from studio_pipelines.lanes import Lane, lane_named
+from studio_pipelines.run_execution import RunExecutor
+from studio_pipelines.settings import load_settings
+from studio_pipelines.worker_beat import BeatThread, WorkerName
+
+
+def make_worker(redis_url: str, lane: Lane) -> Celery:
+    """Return the Celery app of a lane's worker, its one task and its signal handlers in place."""
+    app = make_celery(redis_url, queues=lane.queues)
+    name = WorkerName(lane.name, socket.gethostname())
+    executor = RunExecutor(redis_url, name)
+    beat = BeatThread(redis_url, name)
+
+    @app.task(name=EXECUTE_RUN_TASK)
+    def execute_run(run_id: str, resume: bool = False) -> None:  # noqa: FBT001, FBT002
+        executor.execute(run_id, resume=resume)
+
+    @worker_process_init.connect(weak=False)
+    def warm_up(**_: object) -> None:
+        executor.warm_up()
+
+    @worker_ready.connect(weak=False)
+    def begin_beat(**_: object) -> None:
+        beat.start()
+
+    @worker_shutting_down.connect(weak=False)
+    def end_beat(**_: object) -> None:
+        beat.stop()
+        signals.drop_beat(signals.connect(redis_url), str(name))
+
+    return app
+
+
+def main() -> None:
+    """Run the worker of one lane until it is told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lane", required=True)
+    lane = lane_named(parser.parse_args().lane)
+    settings = load_settings()
+    redis_url = os.environ.get("STUDIO_REDIS_URL") or str(settings.redis_url)
+    make_worker(redis_url, lane).worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            "--concurrency=1",
+            f"--hostname={lane.name}@%h",
+            f"--queues={','.join(lane.queues)}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--loglevel=info",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
