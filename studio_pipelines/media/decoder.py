@@ -1,0 +1,244 @@
+"""Decode untrusted media in a warm helper process and hand out pixels and samples uncopied."""
+
+import os
+import threading
+import time
+from base64 import b64decode
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, cast
+
+from studio_pipelines.errors import MediaTooLarge, StudioError, UnsupportedMedia, UnusableMedia
+from studio_pipelines.media import decoder_messages
+from studio_pipelines.media.audio import AudioClip, Samples
+from studio_pipelines.media.carrier import Carrier
+from studio_pipelines.media.decoder_child import DecoderChild
+from studio_pipelines.media.decoder_messages import Message
+from studio_pipelines.media.limits import MediaLimits
+from studio_pipelines.media.media_source import Source, accepted_type, opened
+from studio_pipelines.media.picture import Picture, Pixels
+from studio_pipelines.media.sniff import Media
+
+_REFUSALS = {kind.code: kind for kind in (MediaTooLarge, UnsupportedMedia, UnusableMedia)}
+_DTYPES = frozenset(("uint8", "uint16", "float32"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What the helper wrote, and what it says about it."""
+
+    array: Any
+    details: Message
+    source_format: str
+
+
+class Decoder:
+    """Decodes pictures and sounds; the parsing happens in a helper process.
+
+    The helper starts with the first request (or :meth:`warm`), serves any number of them, and is
+    replaced when a file crashes it, outgrows its limits or takes too long: only that request fails.
+    It dies with the process that owns it. Threads may share a decoder; their requests take turns.
+    After a fork the child's decoder starts a helper of its own.
+    """
+
+    def __init__(
+        self, *, limits: MediaLimits | None = None, scratch_dir: Path | None = None
+    ) -> None:
+        """Make a decoder; nothing is started yet.
+
+        Args:
+            limits: The bounds for all requests; the helper's memory and output size are fixed by
+                them when it starts.
+            scratch_dir: Where decoded data beyond ``limits.in_memory_bytes`` go, in unlinked files;
+                the system's temporary folder by default.
+        """
+        self._limits = limits or MediaLimits()
+        self._scratch_dir = scratch_dir or Path(gettempdir())
+        self._start_over()
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def helper_pid(self) -> int | None:
+        """Process id of the running helper, or None."""
+        return self._child.pid if self._child is not None and self._child.idle else None
+
+    def warm(self) -> None:
+        """Start the helper if it does not run, so that the first request is as fast as the next."""
+        with self._turn():
+            self._running_child()
+
+    def close(self) -> None:
+        """End the helper. A later request starts another."""
+        with self._turn():
+            self._end_child()
+
+    def picture(
+        self, source: Source, *, field: str | None = None, limits: MediaLimits | None = None
+    ) -> Picture:
+        """Decode a picture, upright, in the file's own code values.
+
+        Args:
+            source: JPEG, PNG, WebP, TIFF, HEIC, AVIF or OpenEXR; told by its content.
+            field: The request field to name in errors.
+            limits: Bounds for this picture instead of the decoder's.
+
+        Returns:
+            The picture; its pixels are shared memory, writable, private to this process.
+
+        Raises:
+            UnsupportedMedia: The file is not a picture of an accepted kind.
+            UnusableMedia: It is empty, cut off or damaged.
+            MediaTooLarge: It exceeds a limit.
+        """
+        decoded = self._decode(source, Media.IMAGE, field, limits or self._limits)
+        details = decoded.details
+        density = details["density_dpi"]
+        return Picture(
+            pixels=cast("Pixels", decoded.array),
+            icc_profile=_blob(details["icc_profile"]),
+            exif=_blob(details["exif"]),
+            density_dpi=(float(density[0]), float(density[1])) if density else None,
+            source_format=decoded.source_format,
+            has_non_finite=bool(details["has_non_finite"]),
+            notes=tuple(str(note) for note in details["notes"]),
+        )
+
+    def audio(
+        self, source: Source, *, field: str | None = None, limits: MediaLimits | None = None
+    ) -> AudioClip:
+        """Decode a sound, or the sound of a video, at its own sampling frequency.
+
+        Args:
+            source: WAV, RF64, FLAC, AIFF, Ogg, Opus, MP3, M4A, AAC, or a video with sound.
+            field: The request field to name in errors.
+            limits: Bounds for this sound instead of the decoder's.
+
+        Returns:
+            The sound; its samples are shared memory, writable, private to this process.
+
+        Raises:
+            UnsupportedMedia: The file is not a sound of an accepted kind.
+            UnusableMedia: It is empty, cut off, damaged, or a video without sound.
+            MediaTooLarge: It exceeds a limit.
+        """
+        decoded = self._decode(source, Media.AUDIO, field, limits or self._limits)
+        details = decoded.details
+        return AudioClip(
+            samples=cast("Samples", decoded.array),
+            sample_rate_hz=int(details["sample_rate_hz"]),
+            channel_layout=str(details["channel_layout"]),
+            source_format=decoded.source_format,
+            codec=str(details["codec"]),
+            tags={str(key): str(value) for key, value in details["tags"].items()},
+            has_non_finite=bool(details["has_non_finite"]),
+            notes=tuple(str(note) for note in details["notes"]),
+        )
+
+    def _decode(
+        self, source: Source, wanted: Media, field: str | None, limits: MediaLimits
+    ) -> _Decoded:
+        try:
+            with opened(source) as fd, self._turn():
+                media_type = accepted_type(fd, wanted)
+                request: Message = {"want": wanted.value, "limits": asdict(limits)}
+                array, details = self._exchange(request, fd, limits)
+                return _Decoded(array, details, media_type.mime)
+        except StudioError as error:
+            error.field = error.field or field
+            raise
+
+    def _exchange(self, request: Message, fd: int, limits: MediaLimits) -> tuple[Any, Message]:
+        """Have the helper decode one file; end the helper unless it stays in step."""
+        child = self._running_child()
+        try:
+            return self._converse(child, request, fd, limits)
+        except StudioError:
+            raise
+        except TimeoutError:
+            self._end_child()
+            raise MediaTooLarge(
+                f"The file took longer than {limits.decode_timeout_s:g} s to decode.",
+                hint="Send a smaller file, or one in a simpler format.",
+            ) from None
+        except (EOFError, ConnectionError):
+            child.log_end()
+            self._end_child()
+            raise UnusableMedia(
+                "The file made the decoder stop: it is damaged, or needs too much memory.",
+                hint="Open it in another program and export it again, smaller if it is large.",
+            ) from None
+        except BaseException:  # an interrupt: a late answer would be taken for the next request's
+            self._end_child()
+            raise
+
+    def _converse(
+        self, child: DecoderChild, request: Message, fd: int, limits: MediaLimits
+    ) -> tuple[Any, Message]:
+        deadline = time.monotonic() + limits.decode_timeout_s
+        child.connection.settimeout(limits.decode_timeout_s)
+        decoder_messages.send(child.connection, request, fd)
+        plan = _answer(child, deadline)
+        with Carrier(
+            expected_bytes=int(plan["expected_bytes"]),
+            in_memory_bytes=limits.in_memory_bytes,
+            scratch_dir=self._scratch_dir,
+        ) as carrier:
+            decoder_messages.send(child.connection, {}, carrier.fd)
+            details = _answer(child, deadline)
+            if not carrier.seal():
+                self._end_child()
+            shape = tuple(int(length) for length in details["shape"])
+            array = carrier.map(shape, details["dtype"]) if details["dtype"] in _DTYPES else None
+        if array is None:
+            raise EOFError
+        return array, details
+
+    def _running_child(self) -> DecoderChild:
+        if self._child is not None and not self._child.idle:
+            self._end_child()
+        if self._child is None:
+            self._child = DecoderChild(self._limits)
+        return self._child
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        if self._pid != os.getpid():  # forked: the helper and the lock belong to the parent
+            if self._child is not None:
+                self._child.abandon()
+            self._start_over()
+        with self._lock:
+            yield
+
+    def _start_over(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._child: DecoderChild | None = None
+
+
+def _answer(child: DecoderChild, deadline: float) -> Message:
+    """Receive one answer; a refusal is raised as the error that it stands for."""
+    child.connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    message, surplus = decoder_messages.receive(child.connection)
+    if surplus is not None:
+        os.close(surplus)
+    if "refusal" in message:
+        kind = _REFUSALS[message["refusal"]]
+        raise kind(str(message["message"]), hint=message["hint"] and str(message["hint"]))
+    return message
+
+
+def _blob(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text)

@@ -1,0 +1,130 @@
+"""Start, watch and end the helper process in which media are parsed."""
+
+import collections
+import json
+import logging
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+import studio_pipelines
+from studio_pipelines.errors import StudioError
+from studio_pipelines.media import decoder_messages
+from studio_pipelines.media.limits import MediaLimits
+
+_log = logging.getLogger(__name__)
+_START_TIMEOUT_S = 60.0
+_STDERR_LINES, _STDERR_LINE_CHARACTERS = 40, 400
+_PACKAGE_ROOT = str(Path(studio_pipelines.__file__).parent.parent)
+
+
+class DecoderChild:
+    """One running helper and the connection to it.
+
+    Attributes:
+        connection: The socket on which :mod:`decoder_messages` pass.
+    """
+
+    def __init__(self, limits: MediaLimits) -> None:
+        """Start a helper and wait until its libraries are loaded.
+
+        Raises:
+            StudioError: The helper does not start.
+        """
+        self.connection, theirs = socket.socketpair()
+        self._process: subprocess.Popen[str] | None = None
+        self._launched = threading.Event()
+        self._last_words: collections.deque[str] = collections.deque(maxlen=_STDERR_LINES)
+        # The kernel's signal for a dead parent follows the thread that started the child. So that
+        # thread lives as long as the child does; it also reads its standard error and reaps it.
+        self._keeper = threading.Thread(
+            target=self._keep, args=(theirs, limits), name="decoder-helper", daemon=True
+        )
+        try:
+            self._keeper.start()
+            self._launched.wait()
+            theirs.close()
+            self.connection.settimeout(_START_TIMEOUT_S)
+            decoder_messages.receive(self.connection)
+        except (EOFError, OSError) as error:
+            self.log_end()
+            self.stop()
+            raise StudioError("The process that decodes media could not be started.") from error
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Process id of the helper."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def idle(self) -> bool:
+        """Whether the helper runs and waits: its end, or an answer not asked for, would show."""
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN)
+        return self._keeper.is_alive() and not poll.poll(0)
+
+    def stop(self) -> None:
+        """End the helper at once and wait until it is gone; harmless when it is gone already."""
+        if self._process is not None:
+            self._process.kill()
+        self._keeper.join()
+        self.connection.close()
+
+    def abandon(self) -> None:
+        """Let go of a helper that belongs to the process that this one was forked from."""
+        self.connection.close()
+
+    def log_end(self) -> None:
+        """Log how a helper ended that was not told to, with the last of its standard error."""
+        self._keeper.join(timeout=1.0)
+        status = self._process.returncode if self._process is not None else None
+        _log.warning("media decoder ended, status %s: %s", status, "\n".join(self._last_words))
+
+    def _keep(self, theirs: socket.socket, limits: MediaLimits) -> None:
+        try:
+            process = subprocess.Popen(
+                _command(theirs.fileno(), limits),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs.fileno(),),
+                env=_environment(),
+                cwd="/",
+                text=True,
+                errors="replace",
+            )
+            self._process = process
+        finally:
+            self._launched.set()
+        assert process.stderr is not None
+        with process.stderr as stderr:
+            for line in iter(lambda: stderr.readline(_STDERR_LINE_CHARACTERS), ""):
+                self._last_words.append(line.rstrip())
+        process.wait()
+
+
+def _command(fd: int, limits: MediaLimits) -> list[str]:
+    module = "studio_pipelines.media.decoder_process"
+    arguments = [str(fd), str(os.getpid()), json.dumps(asdict(limits))]
+    return [sys.executable, "-s", "-P", "-m", module, *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """A fixed, small environment: no secret of the owner reaches the helper."""
+    return {
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": _PACKAGE_ROOT,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MALLOC_ARENA_MAX": "2",  # each arena reserves 64 MiB of the address space
+        "OPENBLAS_NUM_THREADS": "1",
+        "VIPS_BLOCK_UNTRUSTED": "1",
+    }

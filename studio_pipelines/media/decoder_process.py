@@ -1,0 +1,96 @@
+"""The helper: parses untrusted media for one client, with nothing but the descriptors it is sent.
+
+Started as ``python -m studio_pipelines.media.decoder_process <socket> <owner pid> <limits>`` by
+:mod:`decoder_child`. An error that is not foreseen here ends the process on purpose: its client
+refuses that file and starts another.
+"""
+
+import errno
+import importlib
+import json
+import os
+import socket
+import sys
+import sysconfig
+from pathlib import Path
+
+from studio_pipelines.errors import MediaTooLarge, StudioError
+from studio_pipelines.media import confinement, decoder_messages
+from studio_pipelines.media.limits import MediaLimits
+from studio_pipelines.media.sniff import HEAD_BYTES, Media, sniff
+
+
+def main(arguments: list[str]) -> None:
+    """Confine this process, load the codecs, and serve until the client is gone."""
+    fd, owner_pid = int(arguments[0]), int(arguments[1])
+    limits = MediaLimits(**json.loads(arguments[2]))
+    confinement.die_with_owner(owner_pid)
+    confinement.renounce_privileges()
+    confinement.limit_resources(
+        memory_bytes=limits.helper_memory_bytes, file_bytes=limits.max_decoded_bytes
+    )
+    _load_codecs()
+    files_shut_out = confinement.shut_out_files(readable=_code_folders())
+    with socket.socket(fileno=fd) as connection:
+        decoder_messages.send(connection, {"ready": True, "files_shut_out": files_shut_out})
+        while _serve_one(connection):
+            pass
+
+
+def _load_codecs() -> None:
+    """Import them now: later, their files are out of reach and the client waits."""
+    for module in ("audio_decode", "image_decode"):
+        importlib.import_module(f"studio_pipelines.media.{module}")
+
+
+def _code_folders() -> set[str]:
+    """Where installed code lies: libraries import parts of themselves late."""
+    installed = sysconfig.get_paths()
+    folders = {installed[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders.add(str(Path(__file__).parent))
+    return {folder for folder in folders if Path(folder).is_dir()}
+
+
+def _serve_one(connection: socket.socket) -> bool:
+    """Answer one request; return False once the client has hung up."""
+    try:
+        request, fd = decoder_messages.receive(connection)
+    except EOFError:
+        return False
+    assert fd is not None
+    try:
+        _decode(connection, Media(request["want"]), fd, MediaLimits(**request["limits"]))
+    except StudioError as error:
+        refusal = {"refusal": error.code, "message": error.message, "hint": error.hint}
+        decoder_messages.send(connection, refusal)
+    return True
+
+
+def _decode(connection: socket.socket, want: Media, fd: int, limits: MediaLimits) -> None:
+    """Announce the size of what an open file holds, get a carrier for it, and fill that."""
+    from studio_pipelines.media.audio_decode import open_audio
+    from studio_pipelines.media.image_decode import open_picture
+
+    with os.fdopen(fd, "rb") as file:
+        media_type = sniff(os.pread(fd, HEAD_BYTES, 0))
+        assert media_type is not None
+        opener = open_picture if want is Media.IMAGE else open_audio
+        pending = opener(file, media_type, limits)
+        decoder_messages.send(connection, {"expected_bytes": pending.expected_bytes})
+        _, carrier = decoder_messages.receive(connection)
+        assert carrier is not None
+        try:
+            details = pending.write(carrier)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EFBIG):
+                raise
+            raise MediaTooLarge(
+                "There is no room for the decoded file.", hint="Send a smaller file."
+            ) from error
+        finally:
+            os.close(carrier)
+    decoder_messages.send(connection, details)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

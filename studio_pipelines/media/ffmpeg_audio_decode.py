@@ -1,0 +1,147 @@
+"""Decode sound through FFmpeg: MP3, M4A, AAC, Opus and the sound of videos. In the helper process.
+
+Encoder delay and padding are cut where the container states them: FFmpeg drops the delay; the
+padding at the end of MP4 is cut here, by the length of its edit list.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+
+from studio_pipelines.errors import UnusableMedia
+from studio_pipelines.media import sniff
+from studio_pipelines.media.audio import Samples
+from studio_pipelines.media.audio_lengths import mp3_states_length, ogg_has_end
+from studio_pipelines.media.decoding import Pending, damaged
+from studio_pipelines.media.limits import MediaLimits
+from studio_pipelines.media.sample_writer import SampleWriter, check_sound_format
+from studio_pipelines.media.sniff import MediaType
+
+_DEMUXERS = {
+    sniff.MP3: "mp3",
+    sniff.AAC: "aac",
+    sniff.OPUS: "ogg",
+    sniff.M4A: "mov",
+    sniff.MP4: "mov",
+    sniff.QUICKTIME: "mov",
+    sniff.WEBM: "matroska",
+    sniff.MATROSKA: "matroska",
+    sniff.AVI: "avi",
+}
+_BLOCK_FRAMES = 1 << 16
+_LOST_FRAMES_TOLERATED = 4096
+"""Two coded frames of the longest kind: how encoders round a stated length."""
+_PACKED_RATIO = 16
+"""How much longer decoded float samples are than coded ones, for lack of a stated length."""
+
+
+def open_with_ffmpeg(file: BinaryIO, media_type: MediaType, limits: MediaLimits) -> Pending:
+    """Read the header of a sound or video and check it.
+
+    Raises:
+        UnusableMedia: It is damaged, cut off or has no sound; also raised by ``write``.
+        MediaTooLarge: It exceeds a limit; also raised by ``write``.
+    """
+    if media_type is sniff.OPUS and not ogg_has_end(file):
+        raise UnusableMedia(
+            "The Opus file is cut off: the end of its stream is missing.",
+            hint="Send it again in full.",
+        )
+    try:
+        container = av.open(file, "r", format=_DEMUXERS[media_type], metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        raise damaged(media_type.name, error.strerror) from error
+    if not container.streams.audio:
+        raise UnusableMedia(
+            f"The {media_type.name} file has no sound in it.", hint="Send a file with sound."
+        )
+    stream = container.streams.audio[0]
+    promised = _promised_frames(stream, media_type, file)
+    check_sound_format(
+        channels=stream.channels, sample_rate_hz=stream.rate, frames=promised, limits=limits
+    )
+
+    def write(fd: int) -> dict[str, Any]:
+        with container:
+            return _write(container, stream, fd, media_type, promised, limits)
+
+    coded_bytes = os.fstat(file.fileno()).st_size
+    expected = coded_bytes * _PACKED_RATIO if promised is None else promised * stream.channels * 4
+    return Pending(expected, write)
+
+
+def _promised_frames(stream: av.AudioStream, media_type: MediaType, file: BinaryIO) -> int | None:
+    """The length that the container states, in frames; None where FFmpeg would only guess it."""
+    stated = _DEMUXERS[media_type] == "mov" or (media_type is sniff.MP3 and mp3_states_length(file))
+    if not stated or not stream.duration or stream.time_base is None:
+        return None
+    return round(stream.duration * stream.time_base * stream.rate)
+
+
+def _write(
+    container: InputContainer,
+    stream: av.AudioStream,
+    fd: int,
+    media_type: MediaType,
+    promised: int | None,
+    limits: MediaLimits,
+) -> dict[str, Any]:
+    rate_hz, channels, layout = 0, 0, ""
+    writer: SampleWriter | None = None
+    try:
+        for frames in _batches(container.decode(stream)):
+            if writer is None:
+                rate_hz, channels = frames[0].sample_rate, frames[0].layout.nb_channels
+                layout = frames[0].layout.name
+                check_sound_format(
+                    channels=channels, sample_rate_hz=rate_hz, frames=None, limits=limits
+                )
+                writer = SampleWriter(fd, channels, rate_hz, limits)
+            if any((f.sample_rate, f.layout.nb_channels) != (rate_hz, channels) for f in frames):
+                raise UnusableMedia(
+                    "The sound changes its sampling frequency or channels on the way.",
+                    hint="Export it again.",
+                )
+            block = np.concatenate([_samples(frame, channels) for frame in frames])
+            if promised is not None:
+                block = block[: max(promised - writer.frames, 0)]
+            if len(block):
+                writer.write(block)
+    except av.error.FFmpegError as error:
+        raise damaged(media_type.name, error.strerror) from error
+    if writer is None:
+        raise damaged(media_type.name, "no sound could be decoded")
+    if promised is not None and writer.frames < promised - _LOST_FRAMES_TOLERATED:
+        raise damaged(
+            media_type.name,
+            f"{promised / rate_hz:.2f} s promised, {writer.frames / rate_hz:.2f} s found",
+        )
+    return writer.details(
+        channel_layout=layout,
+        codec=stream.codec_context.name,
+        tags={**container.metadata, **stream.metadata},
+        notes=[],
+    )
+
+
+def _batches(frames: Iterator[av.AudioFrame]) -> Iterator[list[av.AudioFrame]]:
+    """Collect decoded frames, about a thousand samples each, into blocks worth writing."""
+    while batch := list(itertools.islice(frames, _BLOCK_FRAMES // 1024)):
+        yield batch
+
+
+def _samples(frame: av.AudioFrame, channels: int) -> Samples:
+    """Samples of shape (frames, channels) at full scale 1; integers divide exactly."""
+    array = frame.to_ndarray()
+    interleaved = array.T if frame.format.is_planar else array.reshape(-1, channels)
+    if array.dtype.kind == "f":
+        return interleaved.astype(np.float32, copy=False)
+    if array.dtype == np.uint8:
+        return (interleaved.astype(np.float32) - 128.0) / 128.0
+    return interleaved.astype(np.float32) / np.float32(-float(np.iinfo(array.dtype.name).min))

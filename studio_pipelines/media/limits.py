@@ -1,0 +1,40 @@
+"""How much a file may ask for before it is decoded."""
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """Upper bounds on media, checked against a file's header before its body is decoded.
+
+    The defaults let through what cameras and studios make (a 150-megapixel medium-format frame, a
+    three-hour concert) and keep out decompression bombs.
+
+    Attributes:
+        max_pixels: Width times height of a picture.
+        max_side_px: Longer side of a picture; JPEG itself stops at 65 535.
+        max_frames: Frames of a video or pages of a file that an operation may walk through.
+        max_duration_s: Length of a sound or video in seconds.
+        max_channels: Channels of a sound.
+        max_sample_rate_hz: Sampling frequency of a sound.
+        max_decoded_bytes: Bytes of the decoded pixels or samples of one file.
+        max_lut_bytes: Bytes of a LUT, which is text and parsed without a helper.
+        decode_timeout_s: Wall-clock time for decoding one file.
+        helper_memory_bytes: Address space of the process that decodes.
+        in_memory_bytes: Up to this size decoded data lie in anonymous shared memory; larger ones
+            lie in an unlinked scratch file, which the kernel can page out.
+    """
+
+    max_pixels: int = 200_000_000
+    max_side_px: int = 65_500
+    max_frames: int = 432_000
+    max_duration_s: float = 3 * 3600.0
+    max_channels: int = 8
+    max_sample_rate_hz: int = 384_000
+    max_decoded_bytes: int = 8192 * MIB
+    max_lut_bytes: int = 64 * MIB
+    decode_timeout_s: float = 120.0
+    helper_memory_bytes: int = 8192 * MIB
+    in_memory_bytes: int = 512 * MIB
