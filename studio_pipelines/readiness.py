@@ -1,6 +1,7 @@
 """Ask a server whether it answers. Every check is quick, and False means: not yet."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -70,5 +71,32 @@ def database_accepts(url: str) -> ReadinessCheck:
 
     async def check() -> bool:
         return await asyncio.to_thread(connect)
+
+    return check
+
+
+def worker_takes_work(redis_url: str, lane: str) -> ReadinessCheck:
+    """A check that passes once this machine's worker of the lane has warmed up."""
+
+    def has_beaten() -> bool:
+        import psutil
+        import redis
+
+        from resources.signals import connect, worker_beats
+
+        try:
+            beats = worker_beats(connect(redis_url))
+        except redis.RedisError:
+            return False
+        host = socket.gethostname()
+        # A worker that was killed a moment ago has left its last beat, but no process.
+        return any(
+            beat.state in ("ready", "busy") and psutil.pid_exists(beat.pid)
+            for beat in beats
+            if (beat.lane, beat.host) == (lane, host)
+        )
+
+    async def check() -> bool:
+        return await asyncio.to_thread(has_beaten)
 
     return check

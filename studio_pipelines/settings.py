@@ -24,7 +24,11 @@ class Settings(BaseSettings):
     """The studio's settings. Each field ``name`` is the variable ``STUDIO_NAME``."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STUDIO_", frozen=True, extra="forbid", env_ignore_empty=True
+        env_prefix="STUDIO_",
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        populate_by_name=True,
     )
 
     data_dir: Path = Field(
@@ -33,7 +37,7 @@ class Settings(BaseSettings):
     )
     redis_url: str | None = Field(
         None,
-        validation_alias=AliasChoices("redis_url", "STUDIO_REDIS_URL", "REDIS_URL"),
+        validation_alias=AliasChoices("STUDIO_REDIS_URL", "REDIS_URL"),
         repr=False,
         description="Redis or Valkey server; None runs the embedded one.",
     )

@@ -46,6 +46,7 @@ class ProcessSpec:
         name: Unique name, also that of the log file.
         command: Program and arguments.
         env: The whole environment of the process.
+        cwd: Its working folder; None for the present one.
         after: Names of the processes that must be ready before this one starts.
         ready: The check that it answers; None means that running is enough.
         prepare: Work to do before every start, in a thread.
@@ -59,6 +60,7 @@ class ProcessSpec:
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    cwd: Path | None = None
     after: tuple[str, ...] = ()
     ready: ReadinessCheck | None = None
     prepare: Callable[[], None] | None = None
@@ -101,6 +103,7 @@ class SupervisedProcess:
         self.failures = 0
         self.starts = 0
         self.became_ready = asyncio.Event()
+        self.ended = asyncio.Event()
 
     def status(self) -> ProcessStatus:
         """A snapshot; may be asked for from any thread."""
@@ -126,6 +129,7 @@ class SupervisedProcess:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stop_asked.wait(), backoff_s(self.failures))
         self._state = ProcessState.STOPPED
+        self.ended.set()
 
     def stop(self) -> None:
         """Ask the process to end for good; `keep_running` returns when it has."""
@@ -171,6 +175,7 @@ class SupervisedProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=dict(spec.env),
+            cwd=spec.cwd,
             start_new_session=True,
             pass_fds=self._inherited_fds,
         )

@@ -4,6 +4,7 @@ Why this is ours and no library's: ``docs/decisions/0002-process-supervision.md`
 """
 
 import asyncio
+import os
 import threading
 import time
 from collections import deque
@@ -26,33 +27,35 @@ class Supervisor:
     order. One that dies is started again with exponential backoff.
 
     Args:
-        specs: The processes. A name in ``after`` that is not among them is not waited for.
         log_dir: Existing folder for ``<name>.log``.
         inherited_fds: File descriptors that stay open until the last process is gone, even when
             the supervisor is killed: a locked file shows by them that the stack still runs.
+            They are the supervisor's from here on.
     """
 
-    def __init__(
-        self, specs: Sequence[ProcessSpec], log_dir: Path, *, inherited_fds: tuple[int, ...] = ()
-    ) -> None:
-        self._processes = {
-            spec.name: SupervisedProcess(spec, log_dir / f"{spec.name}.log", inherited_fds)
-            for spec in specs
-        }
+    def __init__(self, log_dir: Path, *, inherited_fds: tuple[int, ...] = ()) -> None:
+        self._log_dir = log_dir
+        self._inherited_fds = list(inherited_fds)
+        self._processes: dict[str, SupervisedProcess] = {}
         self._loop = asyncio.new_event_loop()
         self._stop_asked = asyncio.Event()
-        self._ended = {name: asyncio.Event() for name in self._processes}
         self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
-
-    def start(self) -> None:
-        """Start everything; returns at once."""
         self._thread.start()
+
+    def start(self, specs: Sequence[ProcessSpec]) -> None:
+        """Start processes, beside those that run already; returns at once.
+
+        A name in ``after`` that is not among the processes is not waited for.
+        """
+        asyncio.run_coroutine_threadsafe(self._add(specs), self._loop).result()
 
     def stop(self) -> None:
         """End everything and wait until the last process is gone. Safe to call again."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop_asked.set)
             self._thread.join()
+        while self._inherited_fds:
+            os.close(self._inherited_fds.pop())
 
     def status(self) -> tuple[ProcessStatus, ...]:
         """The state of every process, in the order given."""
@@ -76,28 +79,34 @@ class Supervisor:
 
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._run_all())
+            runner.run(self._run_until_stopped())
 
-    async def _run_all(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for name in self._processes:
-                tasks.create_task(self._run_in_order(name))
-                tasks.create_task(self._end_in_order(name))
+    async def _run_until_stopped(self) -> None:
+        async with asyncio.TaskGroup() as self._tasks:
+            await self._stop_asked.wait()
+            for process in self._processes.values():
+                self._tasks.create_task(self._end_in_order(process))
 
-    async def _run_in_order(self, name: str) -> None:
-        process = self._processes[name]
+    async def _add(self, specs: Sequence[ProcessSpec]) -> None:
+        added = [
+            SupervisedProcess(spec, self._log_dir / f"{spec.name}.log", tuple(self._inherited_fds))
+            for spec in specs
+        ]
+        self._processes |= {process.spec.name: process for process in added}
+        for process in added:
+            self._tasks.create_task(self._run_in_order(process))
+
+    async def _run_in_order(self, process: SupervisedProcess) -> None:
         for needed in process.spec.after:
             if needed in self._processes:
                 await _first_of(self._processes[needed].became_ready, self._stop_asked)
         await process.keep_running()
-        self._ended[name].set()
 
-    async def _end_in_order(self, name: str) -> None:
-        await self._stop_asked.wait()
+    async def _end_in_order(self, process: SupervisedProcess) -> None:
         for other in self._processes.values():
-            if name in other.spec.after:
-                await self._ended[other.spec.name].wait()
-        self._processes[name].stop()
+            if process.spec.name in other.spec.after:
+                await other.ended.wait()
+        process.stop()
 
 
 async def _first_of(*events: asyncio.Event) -> None:

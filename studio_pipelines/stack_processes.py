@@ -1,0 +1,147 @@
+"""The services and workers of a stack as processes: their commands, order and readiness."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from studio_pipelines.embedded_servers import LOOPBACK
+from studio_pipelines.readiness import http_answers, worker_takes_work
+from studio_pipelines.settings import Settings
+from studio_pipelines.supervised_process import ProcessSpec
+
+COMPONENTS = ("broker", "database", "worker", "dagster", "api")
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+DAGSTER_NICENESS = 5
+
+_LIST_LANES = """\
+import json
+from studio_pipelines.lanes import lanes
+print(json.dumps([lane.name for lane in lanes()]))
+"""
+
+
+class StackError(RuntimeError):
+    """The stack cannot be put together as asked."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The processes that are to run.
+
+    Attributes:
+        names: Components, or processes of one (``worker-image``); None selects everything.
+    """
+
+    names: Collection[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.names or ():
+            if name.partition("-")[0] not in COMPONENTS:
+                raise StackError(f"There is no process {name!r}; there are {COMPONENTS}.")
+
+    def has(self, process: str) -> bool:
+        """Whether a process is to run."""
+        return (
+            self.names is None or process in self.names or process.partition("-")[0] in self.names
+        )
+
+    def uses(self, component: str) -> bool:
+        """Whether any process of a component is to run."""
+        return self.names is None or any(name.partition("-")[0] == component for name in self.names)
+
+
+def api_url(settings: Settings) -> str:
+    """Where the API answers, without a slash at the end."""
+    host = LOOPBACK if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    return f"http://{host}:{settings.api_port}"
+
+
+def dagster_url(settings: Settings) -> str:
+    """Where the Dagster UI answers, without a slash at the end."""
+    return f"http://{LOOPBACK}:{settings.dagster_port}"
+
+
+def service_specs(
+    settings: Settings, env: Mapping[str, str], selection: Selection
+) -> Iterator[ProcessSpec]:
+    """The API, and Dagster's web server and daemon: the API first, as people wait for it."""
+    service = partial(
+        ProcessSpec, env=env, cwd=PROJECT_DIR, after=("broker", "database"), stop_grace_s=8.0
+    )
+    python = sys.executable
+    if selection.has("api"):
+        port = str(settings.api_port)
+        yield service(
+            name="api",
+            command=(
+                *(python, "-m", "uvicorn", "api.app:create_app", "--factory"),
+                *("--host", settings.host, "--port", port),
+                *("--timeout-graceful-shutdown", "3"),
+            ),
+            ready=http_answers(f"{api_url(settings)}/readyz"),
+            url=api_url(settings),
+        )
+    if selection.has("dagster-webserver"):
+        port = str(settings.dagster_port)
+        yield service(
+            name="dagster-webserver",
+            command=(
+                *(python, "-m", "dagster_webserver", "-w", "workspace.yaml"),
+                *("-h", LOOPBACK, "-p", port),
+            ),
+            ready=http_answers(f"{dagster_url(settings)}/server_info"),
+            niceness=DAGSTER_NICENESS,
+            url=dagster_url(settings),
+        )
+    if selection.has("dagster-daemon"):
+        yield service(
+            name="dagster-daemon",
+            command=(python, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"),
+            niceness=DAGSTER_NICENESS,
+        )
+
+
+def worker_specs(
+    settings: Settings, env: Mapping[str, str], selection: Selection
+) -> list[ProcessSpec]:
+    """A worker for each lane.
+
+    Raises:
+        StackError: The operations cannot be loaded, so that the lanes are not known.
+    """
+    if not selection.uses("worker"):
+        return []
+    redis_url = settings.redis_url
+    assert redis_url is not None
+    return [
+        ProcessSpec(
+            name=f"worker-{lane}",
+            command=(sys.executable, "-m", "studio_pipelines.worker", "--lane", lane),
+            env=env,
+            cwd=PROJECT_DIR,
+            after=("broker", "database"),
+            ready=worker_takes_work(redis_url, lane),
+            stop_grace_s=8.0,
+        )
+        for lane in _lane_names(env)
+        if selection.has(f"worker-{lane}")
+    ]
+
+
+def _lane_names(env: Mapping[str, str]) -> list[str]:
+    """The lanes, asked of another process: operations import Dagster, 150 MB that we spare."""
+    answer = subprocess.run(
+        (sys.executable, "-c", _LIST_LANES),
+        env=dict(env),
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise StackError(f"The operations cannot be loaded:\n{answer.stderr}")
+    return json.loads(answer.stdout.splitlines()[-1])
