@@ -1,0 +1,73 @@
+# Everything runs in .venv, which is made from the lock files and made again when they change.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# Dagster looks for a newer version of itself otherwise.
+export DAGSTER_DISABLE_TELEMETRY := yes
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo up test test-gpu soak check format bench lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /|/' | column -t -s'|'
+
+install: $(INSTALLED) ## Set up .venv
+
+# Torch is apart: its wheel differs by machine (CPU, CUDA), so its hash cannot be fixed here.
+$(INSTALLED): requirements.lock requirements-torch.lock pyproject.toml
+	@python=$$(command -v python3.11 || command -v python3); \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "The studio needs Python 3.11; found $$("$$python" --version)." >&2; exit 1; }; \
+	[ -x $(PYTHON) ] || "$$python" -m venv $(VENV)
+	@echo "Installing the locked packages; this takes a few minutes the first time."
+	@$(PYTHON) -m pip install --quiet --no-deps --only-binary :all: --require-hashes -r requirements.lock
+	@$(PYTHON) -m pip install --quiet --only-binary torch -r requirements-torch.lock
+	@$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## Start the studio, grade a photo, master a song, show the result, stop
+	@$(PYTHON) -m studio_pipelines.demo
+
+up: install ## Run the studio until Ctrl-C
+	@$(VENV)/bin/studio up
+
+test: install ## Run the tests
+	$(PYTHON) -m pytest -m "not gpu and not soak"
+
+test-gpu: install ## Run the tests that need a CUDA device
+	$(PYTHON) -m pytest -m gpu
+
+soak: install ## Run the long checks
+	$(PYTHON) -m pytest -m soak
+
+check: install ## Lint, format, types and import rules
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/pyright
+	$(VENV)/bin/lint-imports
+
+format: install ## Format the code and mend what lint can mend
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+bench: install ## Measure beside the peers
+	$(PYTHON) -m bench
+
+# Torch's CUDA packages come with its wheel where there is one, so they leave the file with it.
+MACHINE_BOUND := ^(torch|triton|cuda-[a-z-]+|nvidia-[a-z0-9-]+)==
+lock: install ## Resolve all versions anew
+	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --upgrade --python-version 3.11 --quiet \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	  $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} --output-file $(VENV)/resolved.lock
+	awk '/^[a-z0-9]/ { leave = /$(MACHINE_BOUND)/ && !/^nvidia-ml-py==/ } !leave' \
+	  $(VENV)/resolved.lock > requirements.lock
+	grep -oE '^torch==[0-9.]+' $(VENV)/resolved.lock > requirements-torch.lock
+
+clean: ## Remove the environment and what tools left behind
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
