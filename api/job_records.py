@@ -1,0 +1,77 @@
+"""A Dagster run as the public job record."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from dagster import DagsterRunStatus
+from dagster._core.storage.dagster_run import RunRecord
+
+from resources.run_tags import OPERATION_TAG, job_id_of
+
+_STATUS = {
+    DagsterRunStatus.NOT_STARTED: "queued",
+    DagsterRunStatus.QUEUED: "queued",
+    # A run that waits in the broker is STARTING for Dagster.
+    DagsterRunStatus.STARTING: "queued",
+    DagsterRunStatus.STARTED: "processing",
+    DagsterRunStatus.CANCELING: "processing",
+    DagsterRunStatus.SUCCESS: "completed",
+    DagsterRunStatus.FAILURE: "failed",
+    DagsterRunStatus.CANCELED: "canceled",
+}
+
+
+def job_record(
+    stored: RunRecord, outcome: Mapping[str, Any] | None, progress: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the record that ``GET /api/jobs/{id}`` answers, without asset URLs.
+
+    Args:
+        stored: The run as storage has it.
+        outcome: How it ended, or None while it goes on.
+        progress: ``{fraction, stage}`` as the op last told it, or None.
+    """
+    run = stored.dagster_run
+    status = _STATUS[run.status]
+    record: dict[str, Any] = {
+        "jobId": job_id_of(run.run_id),
+        "operation": run.tags.get(OPERATION_TAG),
+        "status": status,
+        "progress": _progress(status, progress),
+        "createdAt": stored.create_timestamp.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "startedAt": _iso(stored.start_time),
+        "finishedAt": _iso(stored.end_time),
+    }
+    if outcome and outcome["status"] == "completed":
+        record["data"] = with_timings(outcome["data"], stored)
+    elif outcome and outcome["status"] == "failed":
+        record["error"] = outcome["error"]
+    return record
+
+
+def with_timings(data: Mapping[str, Any], stored: RunRecord) -> dict[str, Any]:
+    """Add how long the job waited and ran, in milliseconds, from the run's own times."""
+    created_s = stored.create_timestamp.timestamp()
+    started_s = stored.start_time or created_s
+    ended_s = stored.end_time or datetime.now(UTC).timestamp()
+    timings = {
+        "queuedMs": round((started_s - created_s) * 1000, 1),
+        "runMs": round((ended_s - started_s) * 1000, 1),
+        "totalMs": round((ended_s - created_s) * 1000, 1),
+    }
+    return {**data, "timings": timings}
+
+
+def _progress(status: str, progress: Mapping[str, Any] | None) -> dict[str, Any]:
+    if status == "completed":
+        return {"percent": 100.0, "stage": "done"}
+    if status == "queued" or progress is None:
+        return {"percent": 0.0, "stage": status}
+    return {"percent": round(100 * progress["fraction"], 1), "stage": progress["stage"]}
+
+
+def _iso(time_s: float | None) -> str | None:
+    if time_s is None:
+        return None
+    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,27 @@
+"""What the routes share: built once when the app starts, kept on the app."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.submission import JobSubmissionService
+from resources.artifacts import ArtifactStore
+from studio_pipelines.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The app's long-lived parts."""
+
+    settings: Settings
+    artifacts: ArtifactStore
+    jobs: JobSubmissionService
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the app that serves this request."""
+    return request.app.state.services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]

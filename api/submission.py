@@ -1,0 +1,232 @@
+"""The only door to runs: submit, wait, look up, cancel."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import redis
+from dagster import DagsterInstance, RunsFilter
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.storage.dagster_run import RunRecord
+from kombu.exceptions import OperationalError
+
+from api.errors import JobNotFound, WorkersAway
+from api.job_records import job_record, with_timings
+from api.outcomes import OutcomeListener
+from resources import signals
+from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG, job_id_of, run_id_of
+from studio_pipelines.definitions import defs
+from studio_pipelines.jobs import job_name
+from studio_pipelines.operation import Operation
+from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
+
+LOCATION = "studio"
+REPOSITORY = "__repository__"
+WORKER_FRESH_S = 10.0
+DATABASE_POLL_S = 2.0
+
+
+@dataclass(frozen=True)
+class JobOrder:
+    """A checked request: which operation, on what, how."""
+
+    operation: Operation
+    inputs: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    priority: int
+    timeout_s: int
+
+    def run_config(self) -> dict[str, Any]:
+        """Return the Dagster run config: parameters as op config, inputs as asset ids."""
+        op: dict[str, Any] = {"config": dict(self.parameters)}
+        if self.inputs:
+            op["inputs"] = dict(self.inputs)
+        return {"ops": {self.operation.name: op}}
+
+    def tags(self) -> dict[str, str]:
+        """Return the run's tags beyond those of its job."""
+        return {PRIORITY_TAG: str(self.priority), MAX_RUNTIME_TAG: str(self.timeout_s)}
+
+
+class JobSubmissionService:
+    """Turns orders into Dagster runs and follows them."""
+
+    def __init__(self, instance: DagsterInstance, redis_url: str) -> None:
+        self._instance = instance
+        self._redis_url = redis_url
+        self._listener = OutcomeListener(redis_url)
+
+    async def start(self) -> None:
+        """Begin to listen for runs that end."""
+        self._listener.start()
+
+    async def stop(self) -> None:
+        """Stop listening and close the connections to storage."""
+        await self._listener.stop()
+        self._instance.dispose()
+
+    async def require_worker(self, operation: Operation) -> None:
+        """Make sure, before anything is made, that the broker and a worker are there.
+
+        Raises:
+            BrokerUnavailable: Redis does not answer.
+            WorkersAway: No worker of the operation's lane has given a sign of life of late.
+        """
+        beats = await asyncio.to_thread(self.worker_beats)
+        if not any(beat.lane == operation.lane for beat in beats):
+            raise WorkersAway(
+                f"No worker for {operation.worker} is running.",
+                hint=f"Start one with `studio worker --lane {operation.lane}`, or try again soon.",
+            )
+
+    def worker_beats(self) -> list[signals.WorkerBeat]:
+        """Return the beats of the workers that are alive.
+
+        Raises:
+            BrokerUnavailable: Redis does not answer.
+        """
+        try:
+            client = signals.connect(self._redis_url)
+            now_s: int = client.time()[0]  # pyright: ignore[reportIndexIssue]
+            beats = signals.worker_beats(client)
+        except redis.RedisError as error:
+            raise _broker_unavailable() from error
+        return [beat for beat in beats if now_s - beat.beat_at_s < WORKER_FRESH_S]
+
+    def queue_depths(self, queues: list[str]) -> dict[str, int]:
+        """Count the waiting tasks of each queue."""
+        try:
+            client = signals.connect(self._redis_url)
+            return {queue: signals.queue_depth(client, queue) for queue in queues}
+        except redis.RedisError as error:
+            raise _broker_unavailable() from error
+
+    async def submit(self, order: JobOrder) -> str:
+        """Create the run, queue it and return its public job id.
+
+        Raises:
+            BrokerUnavailable: The task could not be queued; the run is gone again.
+        """
+        return await asyncio.to_thread(self._submit, order)
+
+    def _submit(self, order: JobOrder) -> str:
+        origins = _origins(job_name(order.operation.name))
+        run = self._instance.create_run_for_job(
+            origins.job,
+            run_config=order.run_config(),
+            tags={**origins.job.tags, **order.tags()},
+            remote_job_origin=origins.remote,
+            job_code_origin=origins.code,
+        )
+        try:
+            self._instance.submit_run(run.run_id, workspace=None)  # pyright: ignore[reportArgumentType]
+        except (OperationalError, redis.RedisError) as error:
+            self._instance.delete_run(run.run_id)
+            raise _broker_unavailable() from error
+        return job_id_of(run.run_id)
+
+    async def wait(self, job_id: str, timeout_s: float) -> dict[str, Any] | None:
+        """Wait for a job's end and return its outcome, or None when the time is up first."""
+        run_id = self._run_id(job_id)
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        with self._listener.expect(run_id) as ended:
+            # The end may have come before the subscription; Redis keeps word of it.
+            outcome = await self._listener.recall(run_id)
+            while outcome is None and (left_s := deadline_s - loop.time()) > 0:
+                outcome = await ended.within(min(left_s, DATABASE_POLL_S))
+                if outcome is None:
+                    outcome = await asyncio.to_thread(self._stored_outcome, run_id)
+        return outcome
+
+    async def record(self, job_id: str) -> dict[str, Any]:
+        """Return a job's public record.
+
+        Raises:
+            JobNotFound: There is none with this id.
+        """
+        return await asyncio.to_thread(self._record, self._run_id(job_id))
+
+    async def completed_data(self, job_id: str, outcome: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the data of a completed job with its timings."""
+        stored = await asyncio.to_thread(self._run_record, self._run_id(job_id))
+        return with_timings(outcome["data"], stored)
+
+    async def cancel(self, job_id: str) -> bool:
+        """Ask a job to stop; return False if it had ended already.
+
+        Raises:
+            JobNotFound: There is none with this id.
+            BrokerUnavailable: Redis does not answer.
+        """
+        run_id = self._run_id(job_id)
+        await asyncio.to_thread(self._run_record, run_id)
+        try:
+            return await asyncio.to_thread(self._instance.run_launcher.terminate, run_id)
+        except redis.RedisError as error:
+            raise _broker_unavailable() from error
+
+    def _run_id(self, job_id: str) -> str:
+        run_id = run_id_of(job_id)
+        if run_id is None:
+            raise _no_such_job(job_id)
+        return run_id
+
+    def _run_record(self, run_id: str) -> RunRecord:
+        found = self._instance.get_run_records(RunsFilter(run_ids=[run_id]), limit=1)
+        if not found:
+            raise _no_such_job(job_id_of(run_id))
+        return found[0]
+
+    def _record(self, run_id: str) -> dict[str, Any]:
+        stored = self._run_record(run_id)
+        outcome = self._events_outcome(run_id) if stored.dagster_run.is_finished else None
+        try:
+            told = signals.connect(self._redis_url).get(signals.progress_key(run_id))
+        except redis.RedisError:
+            told = None  # progress is a courtesy; the record itself is in the database
+        return job_record(stored, outcome, json.loads(str(told)) if told else None)
+
+    def _stored_outcome(self, run_id: str) -> dict[str, Any] | None:
+        finished = self._run_record(run_id).dagster_run.is_finished
+        return self._events_outcome(run_id) if finished else None
+
+    def _events_outcome(self, run_id: str) -> dict[str, Any] | None:
+        logs = self._instance.all_logs(run_id, of_type=OUTCOME_EVENT_TYPES)
+        return outcome_of(entry.dagster_event for entry in logs if entry.dagster_event)
+
+
+@dataclass(frozen=True)
+class _Origins:
+    job: Any
+    remote: RemoteJobOrigin
+    code: Any
+
+
+@cache
+def _origins(name: str) -> _Origins:
+    """Return a job and where it comes from, for workers to find it and for the UI to show it."""
+    pointer = ModuleCodePointer("studio_pipelines.definitions", "defs", None)
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), REPOSITORY)
+    code = ReconstructableRepository(pointer).get_reconstructable_job(name).get_python_origin()
+    job = defs.get_repository_def().get_job(name)
+    return _Origins(job, RemoteJobOrigin(repository, name), code)
+
+
+def _broker_unavailable() -> signals.BrokerUnavailable:
+    return signals.BrokerUnavailable(
+        "The queue does not answer, so no work can be taken.", hint="Try again in a few seconds."
+    )
+
+
+def _no_such_job(job_id: str) -> JobNotFound:
+    return JobNotFound(f"There is no job {job_id!r}.")
