@@ -1,0 +1,202 @@
+"""A grade in flat form, and the fused kernel that runs it.
+
+The kernel takes a few hundred pixels through every stage while they sit in the first-level cache,
+so a picture of any size is read once and written once.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from studio_pipelines.media.channel_kernels import shape_channel
+from studio_pipelines.media.lut_kernels import (
+    BLOCK,
+    FASTMATH,
+    clamp_scale,
+    look_up_curve,
+    look_up_lattice,
+)
+
+_Floats = NDArray[np.float32]
+
+
+class ColourProgram(NamedTuple):
+    """What the kernel runs, in order: curves, saturation, shaper, 3D table, mix with the input.
+
+    Attributes:
+        code_curves: (3, levels) each integer code value's curve result, or (3, 0) for float
+            pixels and where there is nothing before the saturation.
+        channels: (3, parameters) the same curves for float pixels, see ``channel_kernels``.
+        channel_stages: Which of those run, as bits.
+        saturation: Factor about Rec. 709 luma, then held to 0–1; negative where there is none.
+        shaper: (3, m), or (3, 0).
+        shaper_domain: (3, 2) low end and 1 / width.
+        lattice: 4 floats a point, flat, red fastest; empty where there is no 3D table.
+        edge: Points along the 3D table's edge.
+        domain: (3, 2) low end and 1 / width.
+        interpolation: See ``lut_kernels``.
+        intensity: Share of the result in the mix, 0–1.
+        peak: The code value that stands for 1: 255, 65535 or 1.
+    """
+
+    code_curves: _Floats
+    channels: _Floats
+    channel_stages: int
+    saturation: np.float32
+    shaper: _Floats
+    shaper_domain: _Floats
+    lattice: _Floats
+    edge: int
+    domain: _Floats
+    interpolation: int
+    intensity: np.float32
+    peak: np.float32
+
+
+def _store(out: Any, values: _Floats, peak: np.float32) -> None:
+    """Write values (nominally 0–1) as code values; compiled for each pixel type below."""
+    raise NotImplementedError
+
+
+@overload(_store)
+def _compiled_store(out: Any, values: Any, peak: Any) -> Callable[..., None]:  # pyright: ignore[reportUnusedFunction] # noqa: ARG001
+    if out.dtype == types.float32:
+
+        def store_float(out: Any, values: Any, peak: Any) -> None:  # noqa: ARG001
+            for k in range(out.size):
+                out[k] = values[k]
+
+        return store_float
+    code = np.uint8 if out.dtype == types.uint8 else np.uint16
+
+    def store_integer(out: Any, values: Any, peak: Any) -> None:
+        zero, half = np.float32(0), np.float32(0.5)
+        for k in range(out.size):
+            v = values[k] * peak + half
+            v = v if v > zero else zero
+            v = v if v < peak else peak
+            out[k] = code(np.int32(v))
+
+    return store_integer
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
+def _normalise(source: Any, peak: np.float32, flat: _Floats) -> None:
+    scale = np.float32(1) / peak
+    for k in range(source.size):
+        flat[k] = np.float32(source[k]) * scale
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _planar(flat: _Floats, lanes: int, m: int, x: _Floats) -> None:
+    red, green, blue = x[0, :m], x[1, :m], x[2, :m]
+    if lanes == 3:
+        for k in range(red.size):
+            red[k], green[k], blue[k] = flat[3 * k], flat[3 * k + 1], flat[3 * k + 2]
+    else:
+        for k in range(red.size):
+            red[k], green[k], blue[k] = flat[4 * k], flat[4 * k + 1], flat[4 * k + 2]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _interleave(x: _Floats, m: int, lanes: int, flat: _Floats) -> None:
+    for k in range(m):
+        flat[k * lanes], flat[k * lanes + 1], flat[k * lanes + 2] = x[0, k], x[1, k], x[2, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _from_codes(source: Any, lanes: int, m: int, curves: _Floats, x: _Floats) -> None:
+    for c in range(3):
+        curve, channel = curves[c], x[c, :m]
+        for k in range(channel.size):
+            channel[k] = curve[np.intp(source[k * lanes + c])]
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
+def _saturate(x: _Floats, m: int, saturation: np.float32) -> None:
+    """ASC CDL 1.2: move each channel away from the Rec. 709 luma, then hold to 0–1."""
+    zero, one = np.float32(0), np.float32(1)
+    red, green, blue = x[0, :m], x[1, :m], x[2, :m]
+    for k in range(red.size):
+        r, g, b = red[k], green[k], blue[k]
+        luma = np.float32(0.2126) * r + np.float32(0.7152) * g + np.float32(0.0722) * b
+        r, g, b = (
+            luma + saturation * (r - luma),
+            luma + saturation * (g - luma),
+            luma + saturation * (b - luma),
+        )
+        r, g, b = r if r > zero else zero, g if g > zero else zero, b if b > zero else zero
+        red[k] = r if r < one else one
+        green[k] = g if g < one else one
+        blue[k] = b if b < one else one
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
+def _mix(flat: _Floats, lanes: int, weights: _Floats, intensity: np.float32, out: _Floats) -> None:
+    """Lay the result over the input; at weights 0 and 1 exactly the one or the other."""
+    zero, one = np.float32(0), np.float32(1)
+    for k in range(out.size):
+        w = intensity if weights.size == 0 else weights[k // lanes] * intensity
+        a, b = flat[k], out[k]
+        out[k] = b if w >= one else (a if not w > zero else a + (b - a) * w)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shape(program: ColourProgram, x: _Floats, m: int) -> None:
+    """Run what follows the curves and precedes the 3D table."""
+    if program.saturation >= 0:
+        _saturate(x, m, program.saturation)
+    if program.shaper.size:
+        for c in range(3):
+            low, inverse = program.shaper_domain[c]
+            look_up_curve(x[c, :m], program.shaper[c], low, inverse)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def run_block_rows(
+    source: Any, target: Any, lanes: int, weights: _Floats, program: ColourProgram
+) -> None:
+    """Run a program over flat, interleaved pixels; ``target`` may be ``source``."""
+    flat, out = np.empty(BLOCK * 4, np.float32), np.empty(BLOCK * 4 + 4, np.float32)
+    x, share = np.empty((3, BLOCK), np.float32), np.empty((4, BLOCK), np.float32)
+    points = np.empty((4, BLOCK), np.int32)
+    mixing = weights.size > 0 or program.intensity < 1
+    for start in range(0, source.size // lanes, BLOCK):
+        m = min(BLOCK, source.size // lanes - start)
+        codes = source[start * lanes : (start + m) * lanes]
+        if mixing or lanes == 4 or program.code_curves.size == 0:
+            _normalise(codes, program.peak, flat)
+        if program.code_curves.size:
+            _from_codes(codes, lanes, m, program.code_curves, x)
+        else:
+            _planar(flat, lanes, m, x)
+            for c in range(3):
+                shape_channel(x[c, :m], program.channels[c], program.channel_stages)
+        _shape(program, x, m)
+        if program.edge:
+            for c in range(3):
+                low, inverse = program.domain[c]
+                clamp_scale(x[c, :m], low, inverse, np.float32(program.edge - 1))
+            look_up_lattice(
+                x,
+                m,
+                program.lattice,
+                program.edge,
+                program.interpolation,
+                out,
+                lanes,
+                points,
+                share,
+            )
+        else:
+            _interleave(x, m, lanes, out)
+        if lanes == 4:
+            for k in range(m):
+                out[4 * k + 3] = flat[4 * k + 3]
+        if mixing:
+            _mix(flat, lanes, weights[start : start + m], program.intensity, out[: m * lanes])
+        _store(target[start * lanes : (start + m) * lanes], out, program.peak)
