@@ -19,16 +19,21 @@ help: ## Show this list
 
 install: $(INSTALLED) ## Set up .venv
 
-# Torch is apart: its wheel differs by machine (CPU, CUDA), so its hash cannot be fixed here.
-$(INSTALLED): requirements.lock requirements-torch.lock pyproject.toml
+# Three files from one resolve: wheels; what has no wheel, built by the setuptools of the first; and
+# torch, whose wheel differs by machine (CPU, CUDA), so that its hash cannot be fixed here.
+LOCKS := requirements.lock requirements-source.lock requirements-torch.lock
+PIP_INSTALL := $(PYTHON) -m pip install --quiet
+
+$(INSTALLED): $(LOCKS) pyproject.toml
 	@python=$$(command -v python3.11 || command -v python3); \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "The studio needs Python 3.11; found $$("$$python" --version)." >&2; exit 1; }; \
 	[ -x $(PYTHON) ] || "$$python" -m venv $(VENV)
 	@echo "Installing the locked packages; this takes a few minutes the first time."
-	@$(PYTHON) -m pip install --quiet --no-deps --only-binary :all: --require-hashes -r requirements.lock
-	@$(PYTHON) -m pip install --quiet --only-binary torch -r requirements-torch.lock
-	@$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --no-deps --only-binary :all: --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --require-hashes -r requirements-source.lock
+	@$(PIP_INSTALL) --only-binary torch -r requirements-torch.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: install ## Start the studio, grade a photo, master a song, show the result, stop
@@ -61,13 +66,18 @@ bench: install ## Measure beside the peers
 
 # Torch's CUDA packages come with its wheel where there is one, so they leave the file with it.
 MACHINE_BOUND := ^(torch|triton|cuda-[a-z-]+|nvidia-[a-z0-9-]+)==
+WITHOUT_WHEEL := ^pyvips==
+
 lock: install ## Resolve all versions anew
 	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --upgrade --python-version 3.11 --quiet \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	  $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} --output-file $(VENV)/resolved.lock
-	awk '/^[a-z0-9]/ { leave = /$(MACHINE_BOUND)/ && !/^nvidia-ml-py==/ } !leave' \
-	  $(VENV)/resolved.lock > requirements.lock
-	grep -oE '^torch==[0-9.]+' $(VENV)/resolved.lock > requirements-torch.lock
+	rm -f $(LOCKS)
+	awk '/^[a-z0-9]/ { file = "requirements.lock" } \
+	  /$(MACHINE_BOUND)/ && !/^nvidia-ml-py==/ { file = "/dev/null" } \
+	  /$(WITHOUT_WHEEL)/ { file = "requirements-source.lock" } \
+	  /^torch==/ { sub(/[+ ].*/, ""); print > "requirements-torch.lock" } \
+	  { print > file }' $(VENV)/resolved.lock
 
 clean: ## Remove the environment and what tools left behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
