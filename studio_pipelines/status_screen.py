@@ -87,7 +87,7 @@ def show(stack: "Stack", stop: threading.Event) -> None:
 def _show_screen(
     console: Console, stack: "Stack", stop: threading.Event, ending: threading.Thread
 ) -> None:
-    hint = f"Logs: {stack.data_dir / 'logs'} · Ctrl-C stops everything"
+    hint = f"Ctrl-C stops everything · logs in {stack.data_dir / 'logs'}"
 
     def picture() -> Group:
         footer = "Stopping" if stop.is_set() else hint
