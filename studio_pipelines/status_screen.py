@@ -107,21 +107,21 @@ def _show_lines(
     console: Console, stack: "Stack", stop: threading.Event, ending: threading.Thread
 ) -> None:
     told: Sequence[str] = ()
-    while not stop.wait(REFRESH_S) or _begin(ending):
-        lines = [status_line(status) for status in stack.supervisor.status()]
-        for line in lines:
-            if line not in told:
-                console.print(line, highlight=False, soft_wrap=True)
-        told = lines
-        if stop.is_set() and not ending.is_alive():
-            return
+    while not stop.wait(REFRESH_S):
+        told = _tell_changes(console, stack, told)
+    ending.start()
+    while ending.is_alive():
+        told = _tell_changes(console, stack, told)
+        ending.join(0.1)
+    _tell_changes(console, stack, told)
 
 
-def _begin(ending: threading.Thread) -> bool:
-    if ending.ident is None:
-        ending.start()
-    ending.join(REFRESH_S)
-    return True
+def _tell_changes(console: Console, stack: "Stack", told: Sequence[str]) -> Sequence[str]:
+    lines = [status_line(status) for status in stack.supervisor.status()]
+    for line in lines:
+        if line not in told:
+            console.print(line, highlight=False, soft_wrap=True)
+    return lines
 
 
 def status_line(status: ProcessStatus) -> str:
