@@ -1,0 +1,214 @@
+"""Programme loudness after ITU-R BS.1770-5, EBU Tech 3341 (meters) and Tech 3342 (loudness range).
+
+One pass over the samples gives everything: K-weighted energies of 10 ms steps, from which all
+loudness figures follow, and the peaks. A tone in both channels at 0 dBFS and 997 Hz reads 0 LUFS.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio_pipelines.errors import UnusableMedia
+from studio_pipelines.media.k_weighting import (
+    add_weighted_energies,
+    channel_weights,
+    k_weighting,
+)
+from studio_pipelines.media.true_peak import TruePeakMeter
+
+ABSOLUTE_GATE_LUFS = -70.0
+SHORTEST_S = 0.4
+LOWEST_SAMPLE_RATE_HZ = 8_000
+BLOCK_FRAMES = 1 << 16
+STEPS_PER_SECOND = 100
+_MOMENTARY_STEPS = 40
+_SHORT_TERM_STEPS = 300
+_HOP_STEPS = 10
+_RELATIVE_GATE_LU = -10.0
+_RANGE_GATE_LU = -20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Loudness:
+    """What a programme measures.
+
+    Attributes:
+        integrated_lufs: Gated loudness of the whole, -inf where all of it is below the gate.
+        lra_lu: Loudness range, 0 for less than 3 s.
+        max_momentary_lufs: Largest loudness of any 0.4 s, found in steps of 10 ms.
+        max_short_term_lufs: Largest loudness of any 3 s; what precedes the start counts as silence.
+        sample_peak_db: Largest sample, dBFS.
+        true_peak_db: Higher of the 16-times and libebur128's 4-times true peak, dBTP.
+        momentary_lufs: (steps,) float64 at 10 Hz; element ``n`` is the window up to (n + 1) / 10 s.
+        short_term_lufs: (steps,) float64, likewise.
+        step_energies: (steps,) float64, channel-weighted mean squares of consecutive 10 ms.
+    """
+
+    integrated_lufs: float
+    lra_lu: float
+    max_momentary_lufs: float
+    max_short_term_lufs: float
+    sample_peak_db: float
+    true_peak_db: float
+    momentary_lufs: NDArray[np.float64]
+    short_term_lufs: NDArray[np.float64]
+    step_energies: NDArray[np.float64]
+
+
+def decibels(amplitude: float) -> float:
+    """Turn a linear amplitude into dB; -inf for 0."""
+    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
+
+
+def amplitude(level_db: float) -> float:
+    """Turn dB into a linear amplitude."""
+    return 10 ** (level_db / 20)
+
+
+class LoudnessMeter:
+    """Measures a stream of blocks in one pass; holds 8 bytes a 10 ms of it.
+
+    Args:
+        sample_rate_hz: At least 8000.
+        weights: Weight of each channel, from ``channel_weights``.
+
+    Raises:
+        UnusableMedia: The rate is too low to hold what K-weighting weights.
+    """
+
+    def __init__(self, sample_rate_hz: int, weights: NDArray[np.float64]) -> None:
+        if sample_rate_hz < LOWEST_SAMPLE_RATE_HZ:
+            raise UnusableMedia(
+                f"the sound has {sample_rate_hz} samples a second; loudness is defined from "
+                f"{LOWEST_SAMPLE_RATE_HZ} upwards",
+                field="audio",
+            )
+        self._rate = sample_rate_hz
+        self._weights = weights
+        self._sections = k_weighting(sample_rate_hz)
+        self._state = np.zeros((len(weights), 5))
+        self._position = 0
+        self._steps: list[NDArray[np.float64]] = []
+        self._peaks = TruePeakMeter(sample_rate_hz, len(weights))
+
+    def update(self, samples: NDArray[np.float32]) -> None:
+        """Take the next block, (frames, channels) float32.
+
+        Raises:
+            UnusableMedia: A sample is NaN or infinite.
+        """
+        after = self._position + len(samples)
+        complete = self._step_of(after) - self._step_of(self._position)
+        energies = np.empty((complete, len(self._weights)))
+        add_weighted_energies(
+            samples, self._sections, self._state, self._position, self._rate, energies
+        )
+        if not np.isfinite(self._state).all():
+            raise UnusableMedia(
+                f"the sound holds NaN or infinite samples near {self._position / self._rate:.1f} s",
+                field="audio",
+                hint="Export it again from the program that made it.",
+            )
+        self._position = after
+        self._steps.append(energies @ self._weights * (STEPS_PER_SECOND / self._rate))
+        self._peaks.update(samples)
+
+    def _step_of(self, frame: int) -> int:
+        return frame * STEPS_PER_SECOND // self._rate
+
+    def result(self) -> Loudness:
+        """End the stream and give what it measures."""
+        self._peaks.finish()
+        steps = np.concatenate([np.empty(0), *self._steps])
+        momentary = _sliding_mean(steps, _MOMENTARY_STEPS)
+        short_term = _sliding_mean(steps, _SHORT_TERM_STEPS)
+        return Loudness(
+            integrated_lufs=integrated_lufs(steps),
+            lra_lu=_loudness_range_lu(short_term[_SHORT_TERM_STEPS - 1 :: _HOP_STEPS]),
+            max_momentary_lufs=float(_lufs(momentary.max(initial=0.0))),
+            max_short_term_lufs=float(_lufs(short_term.max(initial=0.0))),
+            sample_peak_db=decibels(self._peaks.sample_peak),
+            true_peak_db=decibels(self._peaks.true_peak),
+            momentary_lufs=_lufs(momentary[_HOP_STEPS - 1 :: _HOP_STEPS]),
+            short_term_lufs=_lufs(short_term[_HOP_STEPS - 1 :: _HOP_STEPS]),
+            step_energies=steps,
+        )
+
+
+def measure(
+    samples: NDArray[np.float32],
+    sample_rate_hz: int,
+    *,
+    channel_layout: str = "",
+    dual_mono: bool = False,
+    report_progress: Callable[[float], None] | None = None,
+) -> Loudness:
+    """Measure a programme in one pass, in blocks: a memory map is read once and never copied.
+
+    Args:
+        samples: (frames, channels) float32, 1 to 8 channels.
+        sample_rate_hz: At least 8000.
+        channel_layout: See ``channel_weights``.
+        dual_mono: See ``channel_weights``.
+        report_progress: Called with the share done, 0 to 1, before each block; may raise to cancel.
+
+    Raises:
+        UnusableMedia: See ``LoudnessMeter``.
+    """
+    weights = channel_weights(samples.shape[1], channel_layout, dual_mono=dual_mono)
+    meter = LoudnessMeter(sample_rate_hz, weights)
+    for start in range(0, len(samples), BLOCK_FRAMES):
+        if report_progress:
+            report_progress(start / len(samples))
+        meter.update(np.asarray(samples[start : start + BLOCK_FRAMES]))
+    return meter.result()
+
+
+def integrated_lufs(step_energies: NDArray[np.float64]) -> float:
+    """Gate 0.4 s blocks that overlap by 75 % and average what is left (BS.1770-5 Annex 1).
+
+    Args:
+        step_energies: (steps,) channel-weighted mean squares of consecutive 10 ms.
+
+    Returns:
+        LUFS; -inf where no block reaches -70 LUFS.
+    """
+    blocks = _sliding_mean(step_energies, _MOMENTARY_STEPS)[_MOMENTARY_STEPS - 1 :: _HOP_STEPS]
+    return float(_lufs(_gated(blocks, _RELATIVE_GATE_LU).mean())) if blocks.any() else -math.inf
+
+
+def _gated(energies: NDArray[np.float64], relative_gate_lu: float) -> NDArray[np.float64]:
+    audible = energies[_lufs(energies) > ABSOLUTE_GATE_LUFS]
+    if not audible.size:
+        return np.zeros(1)
+    return audible[audible > audible.mean() * 10 ** (relative_gate_lu / 10)]
+
+
+def _loudness_range_lu(short_term: NDArray[np.float64]) -> float:
+    """EBU Tech 3342: from the 10th to the 95th percentile, ranks rounded as in its listing."""
+    gated = np.sort(_gated(short_term, _RANGE_GATE_LU)) if short_term.any() else np.ones(1)
+    low, high = (gated[math.floor((gated.size - 1) * share + 0.5)] for share in (0.10, 0.95))
+    return float(_lufs(high) - _lufs(low)) if low > 0 else 0.0
+
+
+def _sliding_mean(steps: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Average over the ``width`` steps up to each; silence precedes the first.
+
+    Sums of ten and then sums of those, because running sums would leave residues in silence.
+    """
+    padded = np.concatenate([np.zeros(width - 1), steps])
+    if not steps.size:
+        return steps
+    tens = np.lib.stride_tricks.sliding_window_view(padded, 10).sum(axis=1)
+    total = np.zeros(steps.size)
+    for start in range(0, width, 10):
+        total += tens[start : start + steps.size]
+    return total / width
+
+
+def _lufs(energies: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return -0.691 + 10 * np.log10(energies)
