@@ -52,9 +52,7 @@ def body_model(operation: Operation) -> type[BaseModel]:
             else (str | None, Field(None, description=described))
         )
     title = "".join(part.capitalize() for part in operation.name.split("_"))
-    return create_model(
-        f"{title}Request", __base__=(operation.parameters, SubmitFields), **inputs
-    )
+    return create_model(f"{title}Request", __base__=(operation.parameters, SubmitFields), **inputs)
 
 
 def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
@@ -68,9 +66,7 @@ def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
     except ValidationError as error:
         raise _first_fault(error) from error
     values = checked.model_dump(mode="json", exclude_unset=True)
-    inputs = {
-        name: values.pop(name) for name in operation.accepts if values.get(name) is not None
-    }
+    inputs = {name: values.pop(name) for name in operation.accepts if values.get(name) is not None}
     chosen = {name: values.pop(name) for name in SubmitFields.model_fields if name in values}
     parameters = {name: values[name] for name in values if name not in operation.accepts}
     return Submission(inputs=inputs, parameters=parameters, run=SubmitFields(**chosen))

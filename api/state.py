@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.references import ReferenceResolver
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
 from studio_pipelines.settings import Settings
@@ -16,6 +17,7 @@ class Services:
 
     settings: Settings
     artifacts: ArtifactStore
+    references: ReferenceResolver
     jobs: JobSubmissionService
 
 

@@ -158,13 +158,21 @@ class ArtifactStore(dg.ConfigurableResource):
         fs, _ = self._located
         return fs.open(self._blob(artifact.sha256), "rb")
 
+    def stored_path(self, artifact: Artifact) -> Path | None:
+        """Return the blob's own path where the store is a local folder, else None."""
+        fs, _ = self._located
+        if not isinstance(fs, LocalFileSystem):
+            return None
+        return Path(self._blob(artifact.sha256))
+
     @contextmanager
     def local_path(self, artifact: Artifact) -> Iterator[Path]:
         """Give a readable local path: the blob itself, or a copy that goes when the block ends."""
-        fs, _ = self._located
-        if isinstance(fs, LocalFileSystem):
-            yield Path(self._blob(artifact.sha256))
+        stored = self.stored_path(artifact)
+        if stored is not None:
+            yield stored
             return
+        fs, _ = self._located
         with self.scratch() as folder:
             target = folder / artifact.sha256
             fs.get_file(self._blob(artifact.sha256), str(target))

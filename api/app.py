@@ -1,0 +1,68 @@
+"""Assembly of the HTTP service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api.errors import install_error_handlers
+from api.fetch_policy import FetchPolicy
+from api.references import ReferenceResolver
+from api.routes import assets, jobs, service, workers
+from api.routes.operations import operation_router
+from api.state import Services
+from api.submission import JobSubmissionService
+from resources.artifacts import ArtifactStore
+from studio_pipelines.instance import open_instance
+from studio_pipelines.settings import Settings, load_settings
+
+
+class MissingBroker(RuntimeError):
+    """The service was started without the address of a broker."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the service; it connects to its servers when it starts."""
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = make_services(settings)
+        await services.jobs.start()
+        app.state.services = services
+        yield
+        await services.jobs.stop()
+
+    app = FastAPI(
+        title="Multi-modal studio",
+        version="0.1.0",
+        summary="Eleven media operations behind one small HTTP API.",
+        lifespan=lifespan,
+    )
+    install_error_handlers(app)
+    app.include_router(operation_router())
+    for module in (jobs, assets, workers, service):
+        app.include_router(module.router)
+    return app
+
+
+def make_services(settings: Settings) -> Services:
+    """Connect to storage and broker.
+
+    Raises:
+        MissingBroker: No broker is configured; ``studio up`` runs one and sets it.
+    """
+    if settings.redis_url is None:
+        raise MissingBroker("Set STUDIO_REDIS_URL, or start the service with `studio up`.")
+    artifacts = ArtifactStore(url=settings.asset_url, quota_bytes=settings.asset_quota_bytes)
+    policy = FetchPolicy(
+        allowed_hosts=settings.fetch_allowed_hosts,
+        allow_private_addresses=settings.fetch_allow_private_addresses,
+        max_bytes=settings.max_upload_bytes,
+    )
+    return Services(
+        settings=settings,
+        artifacts=artifacts,
+        references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
+        jobs=JobSubmissionService(open_instance(), settings.redis_url),
+    )

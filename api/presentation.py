@@ -1,0 +1,34 @@
+"""Stored records as clients see them: with URLs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def asset_url(asset_id: str, base_url: str) -> str:
+    """Return where an asset's bytes are."""
+    return f"{base_url.rstrip('/')}/api/assets/{asset_id}"
+
+
+def job_url(job_id: str) -> str:
+    """Return the path of a job's record."""
+    return f"/api/jobs/{job_id}"
+
+
+def present_asset(asset: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    """Add its URL to an asset's record."""
+    return {**asset, "url": asset_url(asset["id"], base_url)}
+
+
+def present_data(data: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    """Add the URLs to a completed job's data; the first asset is the main one."""
+    assets = {name: present_asset(asset, base_url) for name, asset in data["assets"].items()}
+    main = next(iter(assets.values()))
+    return {"url": main["url"], **data, "assets": assets}
+
+
+def present_job(record: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    """Return a job's record with the URLs of its assets."""
+    shown = {"success": True, **record}
+    if "data" in record:
+        shown["data"] = present_data(record["data"], base_url)
+    return shown

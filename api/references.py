@@ -1,0 +1,130 @@
+"""Media references: what a request may name as its input, brought into the asset store."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.data_uri import is_data_uri, read_data_uri
+from api.errors import InvalidRequest, UploadTooLarge
+from api.fetch_policy import FetchPolicy
+from api.fetching import fetch
+from resources.artifact_writer import ArtifactWriter
+from resources.artifacts import Artifact, ArtifactNotFound, ArtifactStore
+from studio_pipelines.errors import UnsupportedMedia, UnusableMedia
+from studio_pipelines.media.sniff import Media, sniff
+from studio_pipelines.operation import Operation
+
+UNKNOWN_MEDIA_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class ReferenceResolver:
+    """Turns references into assets of the right kind."""
+
+    artifacts: ArtifactStore
+    policy: FetchPolicy
+    max_upload_bytes: int
+
+    async def resolve_all(
+        self, operation: Operation, inputs: Mapping[str, str]
+    ) -> dict[str, Artifact]:
+        """Resolve an operation's inputs.
+
+        Raises:
+            UnsupportedMedia: A file is not of a kind that its field accepts.
+            UnusableMedia: A file is empty.
+            InvalidRequest: A reference is of no known form or names no asset.
+        """
+        resolved: dict[str, Artifact] = {}
+        for name, reference in inputs.items():
+            artifact = await self._resolve(reference, name)
+            require_kind(artifact, operation.accepts[name], name)
+            resolved[name] = artifact
+        return resolved
+
+    async def _resolve(self, reference: str, field: str) -> Artifact:
+        if reference.startswith("asset:"):
+            return await asyncio.to_thread(self._stored, reference.removeprefix("asset:"), field)
+        if is_data_uri(reference):
+            inline = read_data_uri(reference, max_bytes=self.max_upload_bytes, field=field)
+            return await asyncio.to_thread(self._keep_bytes, inline.data)
+        if reference.lower().startswith(("http://", "https://")):
+            return await self._fetch(reference, field)
+        raise InvalidRequest(
+            f"{field}: {reference[:80]!r} is no media reference.",
+            field=field,
+            hint="Use asset:<id>, an http(s) URL or a data: URI.",
+        )
+
+    def _stored(self, asset_id: str, field: str) -> Artifact:
+        try:
+            return self.artifacts.get(asset_id)
+        except ArtifactNotFound as error:
+            raise InvalidRequest(error.message, field=field, hint=error.hint) from error
+
+    def _keep_bytes(self, data: bytes) -> Artifact:
+        with self.artifacts.new_writer() as writer:
+            writer.write(data)
+            return keep_sniffed(self.artifacts, writer)
+
+    async def _fetch(self, url: str, field: str) -> Artifact:
+        with self.artifacts.new_writer() as writer:
+
+            async def sink(chunk: bytes) -> None:
+                await asyncio.to_thread(writer.write, chunk)
+
+            await fetch(url, policy=self.policy, sink=sink, field=field)
+            return await asyncio.to_thread(keep_sniffed, self.artifacts, writer)
+
+
+def keep_sniffed(
+    artifacts: ArtifactStore, writer: ArtifactWriter, filename: str | None = None
+) -> Artifact:
+    """Keep what was written under the media type that its first bytes show."""
+    found = sniff(writer.head)
+    return artifacts.keep(
+        writer, media_type=found.mime if found else UNKNOWN_MEDIA_TYPE, filename=filename
+    )
+
+
+def require_room(writer: ArtifactWriter, max_bytes: int, field: str | None = None) -> None:
+    """Stop an upload that outgrows its limit.
+
+    Raises:
+        UploadTooLarge: It has.
+    """
+    if writer.size_bytes > max_bytes:
+        raise UploadTooLarge(f"The file is over the limit of {max_bytes:,} bytes.", field=field)
+
+
+def require_kind(artifact: Artifact, kinds: tuple[Media, ...], field: str) -> None:
+    """Refuse, before any run is made, a file whose first bytes show another kind.
+
+    Raises:
+        UnusableMedia: The file is empty.
+        UnsupportedMedia: It is of another kind.
+    """
+    if artifact.bytes == 0:
+        raise UnusableMedia(f"{field}: the file is empty (0 bytes).", field=field)
+    kind = _KIND_BY_MIME.get(artifact.media_type)
+    if kind not in kinds:
+        wanted = " or ".join(one.value for one in kinds)
+        raise UnsupportedMedia(
+            f"{field}: this file is {_what_it_is(artifact)}, and {wanted} is needed.", field=field
+        )
+
+
+def _what_it_is(artifact: Artifact) -> str:
+    if artifact.media_type == UNKNOWN_MEDIA_TYPE:
+        return "of no known kind"
+    return artifact.media_type
+
+
+def _kinds_by_mime() -> dict[str, Media]:
+    from studio_pipelines.media import sniff as formats
+
+    known = (value for value in vars(formats).values() if isinstance(value, formats.MediaType))
+    return {media_type.mime: media_type.kind for media_type in known}
+
+
+_KIND_BY_MIME = _kinds_by_mime()

@@ -1,0 +1,149 @@
+"""``POST /api/<studio>/<verb>``: one route a worker, read off the catalogue."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from api.errors import JobCanceled, NotBuilt, problem_response
+from api.presentation import job_url, present_data
+from api.request_body import read_body
+from api.schemas import body_model, parse_submission
+from api.state import Services, services_of
+from api.submission import JobOrder
+from studio_pipelines.catalogue import Worker, operation_of, operations, workers
+from studio_pipelines.operation import Operation, problem_of
+
+Handler = Callable[[Request], Awaitable[JSONResponse]]
+
+
+def operation_router() -> APIRouter:
+    """Return the routes of every worker, the unbuilt ones answering 501."""
+    router = APIRouter(prefix="/api")
+    for worker in workers():
+        operation = operation_of(worker)
+        studio = worker.route.split("/")[1]
+        if operation is None:
+            router.add_api_route(
+                worker.route,
+                _not_built(worker),
+                methods=["POST"],
+                tags=[studio],
+                summary=f"{worker.does.capitalize()} (not built yet)",
+                operation_id=worker.id,
+            )
+        else:
+            router.add_api_route(
+                worker.route,
+                _submit(operation),
+                methods=["POST"],
+                tags=[studio],
+                summary=operation.summary,
+                operation_id=operation.name,
+                openapi_extra={"requestBody": _request_body(operation)},
+            )
+
+    router.add_api_route("/operations", _catalogue, methods=["GET"], tags=["service"])
+    return router
+
+
+async def _catalogue() -> dict[str, Any]:
+    """List the operations with the schemas of their requests."""
+    rows: list[dict[str, Any]] = []
+    for worker in workers():
+        operation = operation_of(worker)
+        row: dict[str, Any] = {
+            "worker": worker.id,
+            "route": f"/api{worker.route}",
+            "built": operation is not None,
+            "summary": operation.summary if operation else worker.does,
+        }
+        if operation:
+            row |= {
+                "name": operation.name,
+                "version": operation.version,
+                "returns": operation.returns.value,
+                "schema": body_model(operation).model_json_schema(by_alias=True),
+            }
+        rows.append(row)
+    return {"operations": rows, "nextCursor": None}
+
+
+def _not_built(worker: Worker) -> Handler:
+    async def answer(request: Request) -> JSONResponse:
+        built = sorted(f"/api{one.route}" for one in operations().values())
+        raise NotBuilt(
+            f"{worker.id} ({worker.does}) is not built yet.", hint=f"Built: {', '.join(built)}."
+        )
+
+    return answer
+
+
+def _submit(operation: Operation) -> Handler:
+    async def answer(request: Request) -> JSONResponse:
+        services = services_of(request)
+        await services.jobs.require_worker(operation)
+        body = await read_body(request, services.artifacts, services.settings.max_upload_bytes)
+        submission = parse_submission(operation, body)
+        inputs = await services.references.resolve_all(operation, submission.inputs)
+        order = JobOrder(
+            operation=operation,
+            inputs={name: artifact.id for name, artifact in inputs.items()},
+            parameters=submission.parameters,
+            priority=submission.run.priority,
+            timeout_s=submission.run.timeout_seconds or operation.timeout_s,
+        )
+        job_id = await services.jobs.submit(order)
+        at_once = submission.run.async_
+        if at_once is None:
+            at_once = not operation.waits_by_default
+        if at_once:
+            return _accepted(job_id, "queued")
+        return await _answer_when_done(request, services, job_id)
+
+    return answer
+
+
+async def _answer_when_done(request: Request, services: Services, job_id: str) -> JSONResponse:
+    outcome = await services.jobs.wait(job_id, services.settings.sync_wait_s)
+    if outcome is None:
+        record = await services.jobs.record(job_id)
+        return _accepted(job_id, record["status"])
+    if outcome["status"] == "completed":
+        data = await services.jobs.completed_data(job_id, outcome)
+        return JSONResponse(
+            {
+                "success": True,
+                "jobId": job_id,
+                "status": "completed",
+                "cached": False,
+                "data": present_data(data, str(request.base_url)),
+            }
+        )
+    problem = outcome.get("error") or problem_of(JobCanceled("The job was canceled."))
+    return problem_response(problem, instance=request.url.path, jobId=job_id)
+
+
+def _accepted(job_id: str, status: str) -> JSONResponse:
+    return JSONResponse(
+        {"success": True, "jobId": job_id, "status": status},
+        status_code=202,
+        headers={"Location": job_url(job_id)},
+    )
+
+
+def _request_body(operation: Operation) -> dict[str, Any]:
+    schema = body_model(operation).model_json_schema(by_alias=True)
+    form = {"type": "object", "properties": {"params": {"type": "string"}}}
+    form["properties"] |= {
+        name: {"type": "string", "format": "binary"} for name in operation.accepts
+    }
+    examples = {name: {"value": dict(body)} for name, body in operation.examples.items()}
+    return {
+        "required": True,
+        "content": {
+            "application/json": {"schema": schema, "examples": examples},
+            "multipart/form-data": {"schema": form},
+        },
+    }

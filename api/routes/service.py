@@ -1,0 +1,35 @@
+"""Whether the service lives and whether it can take work."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.state import ServicesDep
+from resources.signals import BrokerUnavailable
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/healthz")
+async def alive() -> dict[str, Any]:
+    """Answer as long as the process runs."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def ready(services: ServicesDep, response: Response) -> dict[str, Any]:
+    """Tell whether jobs can be taken: the broker answers, and the workers are counted."""
+    try:
+        beats = await asyncio.to_thread(services.jobs.worker_beats)
+    except BrokerUnavailable:
+        response.status_code = 503
+        return {"status": "broker away"}
+    return {"status": "ok", "workers": len(beats)}
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics() -> Response:
+    """Return the process's metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

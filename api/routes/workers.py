@@ -1,0 +1,87 @@
+"""``GET /api/workers/status``: the eleven workers, as their heartbeats tell."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.state import ServicesDep
+from resources.run_tags import job_id_of
+from resources.signals import WorkerBeat
+from studio_pipelines.catalogue import Worker, operation_of, workers
+
+router = APIRouter(prefix="/api/workers", tags=["service"])
+UNHEALTHY_AFTER_S = 3.0
+
+
+@router.get("/status")
+async def workers_status(services: ServicesDep) -> dict[str, Any]:
+    """Return the state, memory and queue of every worker, fresh within two seconds."""
+    beats = await asyncio.to_thread(services.jobs.worker_beats)
+    built = [one.name for worker in workers() if (one := operation_of(worker))]
+    depths = await asyncio.to_thread(services.jobs.queue_depths, built)
+    now_s = datetime.now(UTC).timestamp()
+    freshest = {beat.lane: beat for beat in sorted(beats, key=lambda beat: beat.beat_at_s)}
+    rows = [_row(worker, freshest, depths, now_s) for worker in workers()]
+    gpus = {
+        f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
+        for beat in beats
+        for gpu in beat.gpus
+    }
+    return {
+        "success": True,
+        "workers": rows,
+        "gpus": list(gpus.values()),
+        "observedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def _row(
+    worker: Worker, beats: dict[str, WorkerBeat], depths: dict[str, int], now_s: float
+) -> dict[str, Any]:
+    operation = operation_of(worker)
+    beat = beats.get(operation.lane) if operation else None
+    row: dict[str, Any] = {"id": worker.id, "route": f"/api{worker.route}"}
+    if operation is None or beat is None:
+        return row | {
+            "status": "offline",
+            "ready": False,
+            "built": operation is not None,
+            "queueDepth": depths.get(operation.name, 0) if operation else 0,
+        }
+    age_s = max(0.0, now_s - beat.beat_at_s)
+    status = _status(beat, operation.name, age_s)
+    runs_here = status == "busy" and beat.run_id
+    return row | {
+        "status": status,
+        "ready": status in ("ready", "busy"),
+        "built": True,
+        "lane": beat.lane,
+        "vram": _vram(beat),
+        "rssMiB": beat.rss_mib,
+        "currentJob": job_id_of(beat.run_id) if runs_here and beat.run_id else None,
+        "queueDepth": depths[operation.name],
+        "heartbeatAgeMs": round(age_s * 1000),
+        "host": beat.host,
+        "pid": beat.pid,
+    }
+
+
+def _status(beat: WorkerBeat, operation: str, age_s: float) -> str:
+    if age_s > UNHEALTHY_AFTER_S:
+        return "unhealthy"
+    # The lane's other operations could run next: only the one that runs is busy.
+    if beat.state == "busy" and beat.operation != operation:
+        return "ready"
+    return beat.state
+
+
+def _vram(beat: WorkerBeat) -> dict[str, Any]:
+    return {
+        "usedMiB": beat.vram_used_mib,
+        "peakMiB": beat.vram_peak_mib,
+        "reservedMiB": None,
+        "totalMiB": beat.vram_total_mib,
+        "device": beat.device,
+    }
