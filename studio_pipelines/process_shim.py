@@ -1,6 +1,6 @@
 """Run one command of the stack: keep its log, and let nothing of it outlive it or the supervisor.
 
-The supervisor starts this file, by path, once for every process (``python -I -S``: 15 ms, 9 MB),
+The supervisor starts this file, by path, once for every process (``python -I -S``: 35 ms, 13 MB),
 with one JSON argument, the fields of `Order`. The shim is a child subreaper, so that every
 descendant of the command, detached ones too, comes back to it and is killed before it exits.
 
