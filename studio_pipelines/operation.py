@@ -79,7 +79,7 @@ class OperationResult:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operation:
     """The declaration of one operation.
 
@@ -110,9 +110,7 @@ class Operation:
     waits_by_default: bool = True
     timeout_s: int = 3600
     warm_up: Callable[[], None] | None = None
-    examples: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    examples: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def name(self) -> str:

@@ -25,9 +25,7 @@ def worker_memory_sensor(_context: dg.SensorEvaluationContext) -> dg.SensorResul
             continue
         figures = _figures(by_lane[operation.lane])
         figures["queue_depth"] = signals.queue_depth(client, operation.name)
-        observations.append(
-            dg.AssetObservation(asset_key=["workers", worker.id], metadata=figures)
-        )
+        observations.append(dg.AssetObservation(asset_key=["workers", worker.id], metadata=figures))
     return dg.SensorResult(asset_events=observations)
 
 

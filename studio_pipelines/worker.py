@@ -28,7 +28,7 @@ def make_worker(redis_url: str, lane: Lane) -> Celery:
     beat = BeatThread(redis_url, name)
 
     @app.task(name=EXECUTE_RUN_TASK)
-    def execute_run(run_id: str, resume: bool = False) -> None:  # noqa: FBT001, FBT002
+    def execute_run(run_id: str, resume: bool = False) -> None:
         executor.execute(run_id, resume=resume)
 
     @worker_process_init.connect(weak=False)

@@ -16,7 +16,6 @@ from studio_pipelines.media.channel_kernels import shape_channel
 from studio_pipelines.media.lut_kernels import (
     BLOCK,
     FASTMATH,
-    clamp_scale,
     look_up_curve,
     look_up_lattice,
 )
@@ -178,12 +177,10 @@ def run_block_rows(
                 shape_channel(x[c, :m], program.channels[c], program.channel_stages)
         _shape(program, x, m)
         if program.edge:
-            for c in range(3):
-                low, inverse = program.domain[c]
-                clamp_scale(x[c, :m], low, inverse, np.float32(program.edge - 1))
             look_up_lattice(
                 x,
                 m,
+                program.domain,
                 program.lattice,
                 program.edge,
                 program.interpolation,

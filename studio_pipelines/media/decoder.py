@@ -5,7 +5,7 @@ import threading
 import time
 from base64 import b64decode
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import gettempdir
@@ -24,6 +24,10 @@ from studio_pipelines.media.sniff import Media
 
 _REFUSALS = {kind.code: kind for kind in (MediaTooLarge, UnsupportedMedia, UnusableMedia)}
 _DTYPES = frozenset(("uint8", "uint16", "float32"))
+
+
+class _HelperEnded(Exception):
+    """The helper ended, or answered what it should not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +160,29 @@ class Decoder:
             raise
 
     def _exchange(self, request: Message, fd: int, limits: MediaLimits) -> tuple[Any, Message]:
-        """Have the helper decode one file; end the helper unless it stays in step."""
+        """Have the helper decode one file.
+
+        A helper that ends while it works has been killed by the file, unless it had served others
+        before: then those may have worn it out, or the kernel needed memory, and a fresh one tries.
+        """
+        if self._running_child().has_served:
+            with suppress(_HelperEnded):
+                return self._attempt(request, fd, limits)
+        try:
+            return self._attempt(request, fd, limits)
+        except _HelperEnded:
+            raise UnusableMedia(
+                "The file made the decoder stop: it is damaged, or needs too much memory.",
+                hint="Open it in another program and export it again, smaller if it is large.",
+            ) from None
+
+    def _attempt(self, request: Message, fd: int, limits: MediaLimits) -> tuple[Any, Message]:
+        """Ask the helper once, and end it unless it stays in step."""
         child = self._running_child()
         try:
             return self._converse(child, request, fd, limits)
         except StudioError:
+            child.has_served = True
             raise
         except TimeoutError:
             self._end_child()
@@ -171,10 +193,7 @@ class Decoder:
         except (EOFError, ConnectionError):
             child.log_end()
             self._end_child()
-            raise UnusableMedia(
-                "The file made the decoder stop: it is damaged, or needs too much memory.",
-                hint="Open it in another program and export it again, smaller if it is large.",
-            ) from None
+            raise _HelperEnded from None
         except BaseException:  # an interrupt: a late answer would be taken for the next request's
             self._end_child()
             raise
@@ -199,6 +218,7 @@ class Decoder:
             array = carrier.map(shape, details["dtype"]) if details["dtype"] in _DTYPES else None
         if array is None:
             raise EOFError
+        child.has_served = True
         return array, details
 
     def _running_child(self) -> DecoderChild:

@@ -28,6 +28,7 @@ class DecoderChild:
 
     Attributes:
         connection: The socket on which :mod:`decoder_messages` pass.
+        has_served: Whether it has answered a request before.
     """
 
     def __init__(self, limits: MediaLimits) -> None:
@@ -37,6 +38,7 @@ class DecoderChild:
             StudioError: The helper does not start.
         """
         self.connection, theirs = socket.socketpair()
+        self.has_served = False
         self._process: subprocess.Popen[str] | None = None
         self._launched = threading.Event()
         self._last_words: collections.deque[str] = collections.deque(maxlen=_STDERR_LINES)

@@ -72,6 +72,7 @@ def _decode(connection: socket.socket, want: Media, fd: int, limits: MediaLimits
     from studio_pipelines.media.image_decode import open_picture
 
     with os.fdopen(fd, "rb") as file:
+        os.lseek(fd, 0, os.SEEK_SET)
         media_type = sniff(os.pread(fd, HEAD_BYTES, 0))
         assert media_type is not None
         opener = open_picture if want is Media.IMAGE else open_audio

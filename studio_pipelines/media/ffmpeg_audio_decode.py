@@ -1,7 +1,8 @@
 """Decode sound through FFmpeg: MP3, M4A, AAC, Opus and the sound of videos. In the helper process.
 
 Encoder delay and padding are cut where the container states them: FFmpeg drops the delay; the
-padding at the end of MP4 is cut here, by the length of its edit list.
+padding at the end of MP4 is cut here, by its edit list and by where its last packet ends (an edit
+list often counts in whole milliseconds, which is too coarse alone).
 """
 
 import itertools
@@ -34,7 +35,7 @@ _DEMUXERS = {
     sniff.MATROSKA: "matroska",
     sniff.AVI: "avi",
 }
-_BLOCK_FRAMES = 1 << 16
+_BATCH_FRAMES = 64
 _LOST_FRAMES_TOLERATED = 4096
 """Two coded frames of the longest kind: how encoders round a stated length."""
 _PACKED_RATIO = 16
@@ -84,6 +85,32 @@ def _promised_frames(stream: av.AudioStream, media_type: MediaType, file: Binary
     return round(stream.duration * stream.time_base * stream.rate)
 
 
+class _Decoding:
+    """The decoded frames of one stream, in batches worth writing.
+
+    Attributes:
+        end_s: Where the last packet read so far ends, in the stream's own time.
+    """
+
+    def __init__(self, container: InputContainer, stream: av.AudioStream) -> None:
+        self.end_s = 0.0
+        self._container = container
+        self._stream = stream
+
+    def batches(self) -> Iterator[list[av.AudioFrame]]:
+        """Decode to the end; frames mostly have about a thousand samples each."""
+        frames = self._frames()
+        while batch := list(itertools.islice(frames, _BATCH_FRAMES)):
+            yield batch
+
+    def _frames(self) -> Iterator[av.AudioFrame]:
+        for packet in self._container.demux(self._stream):
+            if packet.pts is not None and packet.duration:
+                end = (packet.pts + packet.duration) * packet.time_base
+                self.end_s = max(self.end_s, float(end))
+            yield from packet.decode()
+
+
 def _write(
     container: InputContainer,
     stream: av.AudioStream,
@@ -92,36 +119,23 @@ def _write(
     promised: int | None,
     limits: MediaLimits,
 ) -> dict[str, Any]:
-    rate_hz, channels, layout = 0, 0, ""
+    decoding = _Decoding(container, stream)
     writer: SampleWriter | None = None
+    layout = ""
     try:
-        for frames in _batches(container.decode(stream)):
+        for frames in decoding.batches():
             if writer is None:
-                rate_hz, channels = frames[0].sample_rate, frames[0].layout.nb_channels
                 layout = frames[0].layout.name
-                check_sound_format(
-                    channels=channels, sample_rate_hz=rate_hz, frames=None, limits=limits
-                )
-                writer = SampleWriter(fd, channels, rate_hz, limits)
-            if any((f.sample_rate, f.layout.nb_channels) != (rate_hz, channels) for f in frames):
-                raise UnusableMedia(
-                    "The sound changes its sampling frequency or channels on the way.",
-                    hint="Export it again.",
-                )
-            block = np.concatenate([_samples(frame, channels) for frame in frames])
-            if promised is not None:
-                block = block[: max(promised - writer.frames, 0)]
-            if len(block):
-                writer.write(block)
+                writer = _writer_for(frames[0], fd, limits)
+            for frame in frames:
+                _refuse_change(frame, writer)
+            writer.write(np.concatenate([_samples(frame, writer.channels) for frame in frames]))
     except av.error.FFmpegError as error:
         raise damaged(media_type.name, error.strerror) from error
     if writer is None:
         raise damaged(media_type.name, "no sound could be decoded")
-    if promised is not None and writer.frames < promised - _LOST_FRAMES_TOLERATED:
-        raise damaged(
-            media_type.name,
-            f"{promised / rate_hz:.2f} s promised, {writer.frames / rate_hz:.2f} s found",
-        )
+    if promised is not None:
+        _settle_length(writer, media_type, promised, decoding.end_s)
     return writer.details(
         channel_layout=layout,
         codec=stream.codec_context.name,
@@ -130,10 +144,33 @@ def _write(
     )
 
 
-def _batches(frames: Iterator[av.AudioFrame]) -> Iterator[list[av.AudioFrame]]:
-    """Collect decoded frames, about a thousand samples each, into blocks worth writing."""
-    while batch := list(itertools.islice(frames, _BLOCK_FRAMES // 1024)):
-        yield batch
+def _writer_for(frame: av.AudioFrame, fd: int, limits: MediaLimits) -> SampleWriter:
+    """Go by the first decoded frame: high-efficiency AAC has twice the rate of its header."""
+    channels, rate_hz = frame.layout.nb_channels, frame.sample_rate
+    check_sound_format(channels=channels, sample_rate_hz=rate_hz, frames=None, limits=limits)
+    return SampleWriter(fd, channels, rate_hz, limits)
+
+
+def _refuse_change(frame: av.AudioFrame, writer: SampleWriter) -> None:
+    if (frame.sample_rate, frame.layout.nb_channels) != (writer.sample_rate_hz, writer.channels):
+        raise UnusableMedia(
+            "The sound changes its sampling frequency or channels on the way.",
+            hint="Export it again.",
+        )
+
+
+def _settle_length(
+    writer: SampleWriter, media_type: MediaType, promised: int, end_s: float
+) -> None:
+    """Refuse a sound that is shorter than promised, and cut the padding off an MP4's."""
+    rate_hz = writer.sample_rate_hz
+    if writer.frames < promised - _LOST_FRAMES_TOLERATED:
+        raise damaged(
+            media_type.name,
+            f"{promised / rate_hz:.2f} s promised, {writer.frames / rate_hz:.2f} s found",
+        )
+    if _DEMUXERS[media_type] == "mov":
+        writer.trim(min(promised, round(end_s * rate_hz)))
 
 
 def _samples(frame: av.AudioFrame, channels: int) -> Samples:

@@ -30,25 +30,31 @@ def channel_weights(
     Raises:
         UnusableMedia: There are no channels, or more than 8.
     """
+    names = [
+        channel.name for channel in AudioLayout(usable_layout(channels, channel_layout)).channels
+    ]
+    sides = {"SL", "SR"} if {"SL", "SR"} & set(names) else {"BL", "BR"}
+    weights = [0.0 if n.startswith("LFE") else 1.41 if n in sides else 1.0 for n in names]
+    return np.array(weights) * (2.0 if dual_mono and channels == 1 else 1.0)
+
+
+def usable_layout(channels: int, channel_layout: str = "") -> str:
+    """Give FFmpeg's name of the layout: the one given if it fits, else the usual one.
+
+    Raises:
+        UnusableMedia: There are no channels, or more than 8.
+    """
     if not 1 <= channels <= MOST_CHANNELS:
         raise UnusableMedia(
             f"the sound has {channels} channels; 1 to {MOST_CHANNELS} can be measured",
             field="audio",
             hint="Mix it down to stereo first.",
         )
-    names = _channel_names(channel_layout)
-    if len(names) != channels:
-        names = _channel_names(_DEFAULT_LAYOUTS[channels - 1])
-    sides = {"SL", "SR"} if {"SL", "SR"} & set(names) else {"BL", "BR"}
-    weights = [0.0 if n.startswith("LFE") else 1.41 if n in sides else 1.0 for n in names]
-    return np.array(weights) * (2.0 if dual_mono and channels == 1 else 1.0)
-
-
-def _channel_names(channel_layout: str) -> list[str]:
     try:
-        return [channel.name for channel in AudioLayout(channel_layout).channels]
+        fits = AudioLayout(channel_layout).nb_channels == channels
     except ValueError:
-        return []
+        fits = False
+    return channel_layout if fits else _DEFAULT_LAYOUTS[channels - 1]
 
 
 def k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:

@@ -68,8 +68,8 @@ def amplitude(level_db: float) -> float:
     return 10 ** (level_db / 20)
 
 
-class LoudnessMeter:
-    """Measures a stream of blocks in one pass; holds 8 bytes a 10 ms of it.
+class EnergyMeter:
+    """Takes the K-weighted energy of a stream of blocks; holds 8 bytes for each 10 ms.
 
     Args:
         sample_rate_hz: At least 8000.
@@ -92,7 +92,6 @@ class LoudnessMeter:
         self._state = np.zeros((len(weights), 5))
         self._position = 0
         self._steps: list[NDArray[np.float64]] = []
-        self._peaks = TruePeakMeter(sample_rate_hz, len(weights))
 
     def update(self, samples: NDArray[np.float32]) -> None:
         """Take the next block, (frames, channels) float32.
@@ -114,15 +113,32 @@ class LoudnessMeter:
             )
         self._position = after
         self._steps.append(energies @ self._weights * (STEPS_PER_SECOND / self._rate))
-        self._peaks.update(samples)
 
     def _step_of(self, frame: int) -> int:
         return frame * STEPS_PER_SECOND // self._rate
 
+    @property
+    def step_energies(self) -> NDArray[np.float64]:
+        """(steps,) float64, channel-weighted mean squares of the complete 10 ms so far."""
+        return np.concatenate([np.empty(0), *self._steps])
+
+
+class LoudnessMeter:
+    """Measures a stream of blocks in one pass; see ``EnergyMeter`` for arguments and errors."""
+
+    def __init__(self, sample_rate_hz: int, weights: NDArray[np.float64]) -> None:
+        self._energy = EnergyMeter(sample_rate_hz, weights)
+        self._peaks = TruePeakMeter(sample_rate_hz, len(weights))
+
+    def update(self, samples: NDArray[np.float32]) -> None:
+        """Take the next block, (frames, channels) float32."""
+        self._energy.update(samples)
+        self._peaks.update(samples)
+
     def result(self) -> Loudness:
         """End the stream and give what it measures."""
         self._peaks.finish()
-        steps = np.concatenate([np.empty(0), *self._steps])
+        steps = self._energy.step_energies
         momentary = _sliding_mean(steps, _MOMENTARY_STEPS)
         short_term = _sliding_mean(steps, _SHORT_TERM_STEPS)
         return Loudness(
@@ -156,7 +172,7 @@ def measure(
         report_progress: Called with the share done, 0 to 1, before each block; may raise to cancel.
 
     Raises:
-        UnusableMedia: See ``LoudnessMeter``.
+        UnusableMedia: See ``EnergyMeter`` and ``channel_weights``.
     """
     weights = channel_weights(samples.shape[1], channel_layout, dual_mono=dual_mono)
     meter = LoudnessMeter(sample_rate_hz, weights)

@@ -65,52 +65,62 @@ def _blend(_typing: Any, out: Any, _at: Any, lattice: Any, points: Any, weights:
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def clamp_scale(x: _Floats, low: np.float32, inverse: np.float32, top: np.float32) -> None:
-    """Map x in place to a table position: (x − low) · inverse, held to 0 … 1, · top; NaN is 0."""
+def _cell(
+    value: np.float32, low: np.float32, inverse: np.float32, top: np.float32
+) -> tuple[np.float32, np.float32]:
+    """Return (fraction, low index) of a value along one axis; NaN reads as the domain's low end.
+
+    Comparisons are written out, as they become single vector instructions that settle NaN;
+    Numba's ``min`` and ``max`` do not.
+    """
     zero, one = np.float32(0), np.float32(1)
-    for k in range(x.size):
-        t = (x[k] - low) * inverse
-        t = t if t > zero else zero
-        t = t if t < one else one
-        x[k] = t * top
+    t = (value - low) * inverse
+    t = t if t > zero else zero
+    t = (t if t < one else one) * top
+    index = np.floor(t)
+    index = index if index < top - one else top - one
+    return t - index, index
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
 def look_up_curve(x: _Floats, curve: _Floats, low: np.float32, inverse: np.float32) -> None:
     """Replace x by the curve's value at x, linear between entries, held at both ends."""
-    last = curve.size - 1
-    clamp_scale(x, low, inverse, np.float32(last))
     for k in range(x.size):
-        i = min(int(x[k]), last - 1)
-        t = x[k] - np.float32(i)
+        t, index = _cell(x[k], low, inverse, np.float32(curve.size - 1))
+        i = int(index)
         x[k] = curve[i] + (curve[i + 1] - curve[i]) * t
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _tetrahedra(x: _Floats, m: int, edge: int, points: _Ints, weights: _Floats) -> None:
+def _tetrahedra(
+    x: _Floats, m: int, domain: _Floats, edge: int, points: _Ints, weights: _Floats
+) -> None:
     """Find the four lattice points of each position's tetrahedron, and their weights.
 
     A cell falls into six tetrahedra by the order of the three fractions; the path runs from the
     cell's low corner along the axis of the largest fraction first (Kasson et al., 1993). Indices
     are exact in float32 up to 256³ = 2²⁴.
     """
-    top, one = np.float32(edge - 2), np.float32(1)
+    top, one = np.float32(edge - 1), np.float32(1)
     green, blue = np.float32(edge), np.float32(edge * edge)
     red_x, green_x, blue_x = x[0, :m], x[1, :m], x[2, :m]
+    red_low, green_low, blue_low = domain[0, 0], domain[1, 0], domain[2, 0]
+    red_inverse, green_inverse, blue_inverse = domain[0, 1], domain[1, 1], domain[2, 1]
     point_0, point_1, point_2, point_3 = points[0], points[1], points[2], points[3]
     weight_0, weight_1, weight_2, weight_3 = weights[0], weights[1], weights[2], weights[3]
-    for k in range(red_x.size):
-        r, g, b = red_x[k], green_x[k], blue_x[k]
-        r0, g0, b0 = np.floor(r), np.floor(g), np.floor(b)
-        r0, g0, b0 = min(r0, top), min(g0, top), min(b0, top)
-        r, g, b = r - r0, g - g0, b - b0
+    for k in range(m):
+        r, r0 = _cell(red_x[k], red_low, red_inverse, top)
+        g, g0 = _cell(green_x[k], green_low, green_inverse, top)
+        b, b0 = _cell(blue_x[k], blue_low, blue_inverse, top)
         origin = r0 + g0 * green + b0 * blue
         far = origin + (one + green + blue)
         rg, gb, rb = r >= g, g >= b, r >= b
         first = one if (rg and rb) else (green if gb else blue)
         last = blue if (gb and rb) else (green if rg else one)
-        high, low = max(r, max(g, b)), min(r, min(g, b))
-        middle = max(min(r, g), min(max(r, g), b))
+        more, less = (r if rg else g), (g if rg else r)
+        high, low = (more if more > b else b), (less if less < b else b)
+        rest = less if less > b else b
+        middle = more if more < rest else rest
         point_0[k], point_1[k] = np.int32(origin), np.int32(origin + first)
         point_2[k], point_3[k] = np.int32(far - last), np.int32(far)
         weight_0[k], weight_1[k] = one - high, high - middle
@@ -119,65 +129,53 @@ def _tetrahedra(x: _Floats, m: int, edge: int, points: _Ints, weights: _Floats) 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
 def _tetrahedral(
-    x: _Floats,
-    m: int,
-    lattice: _Floats,
-    edge: int,
-    out: _Floats,
-    lanes: int,
-    points: _Ints,
-    w: _Floats,
+    m: int, lattice: _Floats, out: _Floats, lanes: int, points: _Ints, weights: _Floats
 ) -> None:
-    _tetrahedra(x, m, edge, points, w)
     point_0, point_1, point_2, point_3 = points[0], points[1], points[2], points[3]
-    w0, w1, w2, w3 = w[0], w[1], w[2], w[3]
+    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     for k in range(m):
-        corners = (
-            np.intp(point_0[k]),
-            np.intp(point_1[k]),
-            np.intp(point_2[k]),
-            np.intp(point_3[k]),
-        )
+        a, b, c, d = point_0[k], point_1[k], point_2[k], point_3[k]
+        corners = (np.intp(a), np.intp(b), np.intp(c), np.intp(d))
         _blend(out, k * lanes, lattice, corners, (w0[k], w1[k], w2[k], w3[k]))
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _trilinear(x: _Floats, m: int, lattice: _Floats, edge: int, out: _Floats, lanes: int) -> None:
-    one, plane = np.float32(1), edge * edge
+def _trilinear(
+    x: _Floats, m: int, domain: _Floats, lattice: _Floats, edge: int, out: _Floats, lanes: int
+) -> None:
+    one, top, plane = np.float32(1), np.float32(edge - 1), edge * edge
     for k in range(m):
-        i = min(int(x[0, k]), edge - 2)
-        j = min(int(x[1, k]), edge - 2)
-        p = min(int(x[2, k]), edge - 2)
-        r, g, b = x[0, k] - np.float32(i), x[1, k] - np.float32(j), x[2, k] - np.float32(p)
-        o = i + j * edge + p * plane
-        n, q = o + edge, o + plane
-        s = q + edge
-        low, high = one - b, b
-        near, far = one - g, g
-        w00, w10, w01, w11 = near * low, far * low, near * high, far * high
-        left = one - r
-        _blend(
-            out,
-            k * lanes,
-            lattice,
-            (o, o + 1, n, n + 1, q, q + 1, s, s + 1),
-            (left * w00, r * w00, left * w10, r * w10, left * w01, r * w01, left * w11, r * w11),
-        )
+        r, i = _cell(x[0, k], domain[0, 0], domain[0, 1], top)
+        g, j = _cell(x[1, k], domain[1, 0], domain[1, 1], top)
+        b, p = _cell(x[2, k], domain[2, 0], domain[2, 1], top)
+        o = int(i) + int(j) * edge + int(p) * plane
+        n, q, s = o + edge, o + plane, o + edge + plane
+        near, w00, w10 = one - r, (one - g) * (one - b), g * (one - b)
+        w01, w11 = (one - g) * b, g * b
+        corners = (o, o + 1, n, n + 1, q, q + 1, s, s + 1)
+        low = (near * w00, r * w00, near * w10, r * w10)
+        high = (near * w01, r * w01, near * w11, r * w11)
+        _blend(out, k * lanes, lattice, corners, low + high)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _nearest(x: _Floats, m: int, lattice: _Floats, edge: int, out: _Floats, lanes: int) -> None:
-    half = np.float32(0.5)
+@njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
+def _nearest(
+    x: _Floats, m: int, domain: _Floats, lattice: _Floats, edge: int, out: _Floats, lanes: int
+) -> None:
+    one, half, top = np.float32(1), np.float32(0.5), np.float32(edge - 1)
     for k in range(m):
-        i, j, p = int(x[0, k] + half), int(x[1, k] + half), int(x[2, k] + half)
-        point = i + edge * (j + edge * p)
-        _blend(out, k * lanes, lattice, (point,), (np.float32(1),))
+        r, i = _cell(x[0, k], domain[0, 0], domain[0, 1], top)
+        g, j = _cell(x[1, k], domain[1, 0], domain[1, 1], top)
+        b, p = _cell(x[2, k], domain[2, 0], domain[2, 1], top)
+        point = int(i + r + half) + edge * (int(j + g + half) + edge * int(p + b + half))
+        _blend(out, k * lanes, lattice, (point,), (one,))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def look_up_lattice(
     x: _Floats,
     m: int,
+    domain: _Floats,
     lattice: _Floats,
     edge: int,
     interpolation: int,
@@ -189,8 +187,9 @@ def look_up_lattice(
     """Look a block up in a 3D table.
 
     Args:
-        x: Positions (3, BLOCK), each 0 to edge − 1, red, green, blue.
-        m: How many of them.
+        x: Red, green and blue (3, BLOCK); values outside the domain are held to its ends.
+        m: How many pixels.
+        domain: (3, 2): each channel's low end and 1 / width.
         lattice: The table, flat: 4 floats a point, red fastest.
         edge: Points along an edge.
         interpolation: TETRAHEDRAL, TRILINEAR or NEAREST.
@@ -200,8 +199,9 @@ def look_up_lattice(
         weights: Scratch (4, BLOCK).
     """
     if interpolation == TETRAHEDRAL:
-        _tetrahedral(x, m, lattice, edge, out, lanes, points, weights)
+        _tetrahedra(x, m, domain, edge, points, weights)
+        _tetrahedral(m, lattice, out, lanes, points, weights)
     elif interpolation == TRILINEAR:
-        _trilinear(x, m, lattice, edge, out, lanes)
+        _trilinear(x, m, domain, lattice, edge, out, lanes)
     else:
-        _nearest(x, m, lattice, edge, out, lanes)
+        _nearest(x, m, domain, lattice, edge, out, lanes)

@@ -1,5 +1,6 @@
 """Write samples as they are decoded, within the limits. Runs in the helper process."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,15 @@ class SampleWriter:
 
     Attributes:
         frames: Samples of one channel written so far.
+        channels: Number of channels.
+        sample_rate_hz: Sampling frequency.
     """
 
     def __init__(self, fd: int, channels: int, sample_rate_hz: int, limits: MediaLimits) -> None:
         self.frames = 0
         self._fd = fd
-        self._channels = channels
-        self._sample_rate_hz = sample_rate_hz
+        self.channels = channels
+        self.sample_rate_hz = sample_rate_hz
         self._limits = limits
         self._has_non_finite = False
 
@@ -74,9 +77,15 @@ class SampleWriter:
             MediaTooLarge: The sound has become too long.
         """
         self.frames += block.shape[0]
-        _check_length(self.frames, self._channels, self._sample_rate_hz, self._limits)
+        _check_length(self.frames, self.channels, self.sample_rate_hz, self._limits)
         self._has_non_finite |= not np.isfinite(block).all()
         write_array(self._fd, np.ascontiguousarray(block))
+
+    def trim(self, frames: int) -> None:
+        """Cut off what lies beyond a number of frames."""
+        if 0 < frames < self.frames:
+            os.ftruncate(self._fd, frames * self.channels * 4)
+            self.frames = frames
 
     def details(
         self, *, channel_layout: str, codec: str, tags: dict[str, str], notes: list[str]
@@ -90,9 +99,9 @@ class SampleWriter:
             raise UnusableMedia("The file holds no sound: it is 0 s long.")
         warnings = ["The sound holds NaN or infinite samples."] if self._has_non_finite else []
         return {
-            "shape": (self.frames, self._channels),
+            "shape": (self.frames, self.channels),
             "dtype": "float32",
-            "sample_rate_hz": self._sample_rate_hz,
+            "sample_rate_hz": self.sample_rate_hz,
             "channel_layout": channel_layout,
             "codec": codec,
             "tags": {key.lower(): value[:_MAX_TAG_CHARACTERS] for key, value in tags.items()},
