@@ -1,1 +1,1 @@
-"""The HTTP layer: requests in, job records and assets out. It decodes no media and loads no model."""
+"""The HTTP layer: requests in, job records and assets out. It decodes no media."""

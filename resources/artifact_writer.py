@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self, cast
 
 import fsspec
 
@@ -23,7 +23,7 @@ class ArtifactWriter:
     def __init__(self, fs: fsspec.AbstractFileSystem, path: str, quota: DiskQuota) -> None:
         self._fs = fs
         self._path = path
-        self._file = fs.open(path, "wb")
+        self._file = cast(IO[bytes], fs.open(path, "wb"))
         self._digest = hashlib.sha256()
         self._room_bytes = quota.room_bytes()
         self._quota = quota

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import dagster as dg
 import fsspec
@@ -156,7 +156,7 @@ class ArtifactStore(dg.ConfigurableResource):
     def open(self, artifact: Artifact) -> IO[bytes]:
         """Open the bytes for reading and seeking."""
         fs, _ = self._located
-        return fs.open(self._blob(artifact.sha256), "rb")
+        return cast(IO[bytes], fs.open(self._blob(artifact.sha256), "rb"))
 
     def stored_path(self, artifact: Artifact) -> Path | None:
         """Return the blob's own path where the store is a local folder, else None."""

@@ -1,7 +1,7 @@
 """The Celery application that carries one task a run over Redis."""
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 EXECUTE_RUN_TASK = "studio.execute_run"
 PRIORITIES = range(10)

@@ -130,7 +130,7 @@ def read_gpus() -> tuple[dict[str, Any], ...]:
 
 
 def process_vram_mib(pid: int) -> float | None:
-    """Return the device memory that a process holds on the first visible GPU, or None without one."""
+    """Return the memory that a process holds on the first visible GPU, or None without one."""
     nvml = _nvml()
     indices = visible_gpu_indices()
     if nvml is None or not indices:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from typing import cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -63,6 +64,6 @@ class DiskQuota:
     def _counted_bytes(self) -> int:
         now_s = time.monotonic()
         if now_s - self._counted_at_s > RECOUNT_AFTER_S:
-            self._used_bytes = int(self._fs.du(self._blobs))
+            self._used_bytes = cast(int, self._fs.du(self._blobs))
             self._counted_at_s = now_s
         return self._used_bytes

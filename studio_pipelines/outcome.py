@@ -39,7 +39,7 @@ def outcome_of(events: Iterable[DagsterEvent]) -> dict[str, Any] | None:
     error: Mapping[str, Any] = UNEXPECTED
     for event in events:
         if event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
-            data = event.materialization.metadata[RESULT_METADATA].value
+            data = event.materialization.metadata[RESULT_METADATA].value  # pyright: ignore[reportAssignmentType]
         elif event.event_type is DagsterEventType.STEP_FAILURE:
             error = _problem_in(event)
         elif event.event_type in _STATUS:

@@ -72,11 +72,10 @@ class RunExecutor:
         job = recon_job_from_origin(run.job_code_origin)
         told: list[DagsterEvent] = []
         try:
-            for event in core_execute_run(
+            events = core_execute_run(
                 job, run, self._instance, inject_env_vars=False, resume_from_failure=resume
-            ):
-                if event.event_type in OUTCOME_EVENT_TYPES:
-                    told.append(event)
+            )
+            told.extend(event for event in events if event.event_type in OUTCOME_EVENT_TYPES)
         except (KeyboardInterrupt, DagsterExecutionInterruptedError):
             log.info("run interrupted", run_id=run.run_id)
             return []
@@ -97,9 +96,9 @@ class RunExecutor:
             log.warning("outcome not published", run_id=run_id, error=str(error))
 
     def _in_hand(self, run_id: str, operation: str) -> None:
-        state = {"pid": os.getpid(), "run_id": run_id, "operation": operation}
+        state: dict[str, str | int] = {"pid": os.getpid(), "run_id": run_id, "operation": operation}
         try:
-            self._redis.hset(self._worker.in_hand_key, mapping=state)
+            self._redis.hset(self._worker.in_hand_key, mapping=state)  # pyright: ignore[reportArgumentType]
         except redis.RedisError as error:
             log.warning("state not told", error=str(error))
 

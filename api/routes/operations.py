@@ -15,7 +15,7 @@ from api.submission import JobOrder
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
 from studio_pipelines.operation import Operation, problem_of
 
-Handler = Callable[[Request], Awaitable[JSONResponse]]
+Handler = Callable[..., Awaitable[JSONResponse]]
 
 
 def operation_router() -> APIRouter:
@@ -71,7 +71,7 @@ async def _catalogue() -> dict[str, Any]:
 
 
 def _not_built(worker: Worker) -> Handler:
-    async def answer(request: Request) -> JSONResponse:
+    async def answer() -> JSONResponse:
         built = sorted(f"/api{one.route}" for one in operations().values())
         raise NotBuilt(
             f"{worker.id} ({worker.does}) is not built yet.", hint=f"Built: {', '.join(built)}."
