@@ -7,6 +7,7 @@ from typing import BinaryIO
 _STREAMED_SIZES = frozenset((0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000))
 """What programs write for the size of a WAV that they cannot seek back in."""
 _OGG_PAGE_BYTES = 65_307
+_OGG_HEADER_BYTES = 27
 _OGG_END_OF_STREAM = 4
 
 
@@ -43,12 +44,15 @@ def missing_chunk_bytes(file: BinaryIO) -> int:
 
 
 def ogg_has_end(file: BinaryIO) -> bool:
-    """Whether an Ogg file's last page closes its stream (RFC 3533, section 6)."""
+    """Whether an Ogg file's last page is whole and closes its stream (RFC 3533, section 6)."""
     fd = file.fileno()
     size = os.fstat(fd).st_size
     tail = os.pread(fd, _OGG_PAGE_BYTES, max(size - _OGG_PAGE_BYTES, 0))
-    last = tail.rfind(b"OggS")
-    return last >= 0 and last + 5 < len(tail) and bool(tail[last + 5] & _OGG_END_OF_STREAM)
+    page = tail[max(tail.rfind(b"OggS"), 0) :]
+    if len(page) < _OGG_HEADER_BYTES or not page[5] & _OGG_END_OF_STREAM:
+        return False
+    body_at = _OGG_HEADER_BYTES + page[_OGG_HEADER_BYTES - 1]
+    return len(page) >= body_at + sum(page[_OGG_HEADER_BYTES:body_at])
 
 
 def mp3_states_length(file: BinaryIO) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
 
-from studio_pipelines.errors import MediaTooLarge, StudioError, UnsupportedMedia, UnusableMedia
+from studio_pipelines.errors import MediaTooLarge, StudioError, UnusableMedia
 from studio_pipelines.media import decoder_messages
 from studio_pipelines.media.audio import AudioClip, Samples
 from studio_pipelines.media.carrier import Carrier
@@ -22,11 +22,10 @@ from studio_pipelines.media.media_source import Source, accepted_type, opened
 from studio_pipelines.media.picture import Picture, Pixels
 from studio_pipelines.media.sniff import Media
 
-_REFUSALS = {kind.code: kind for kind in (MediaTooLarge, UnsupportedMedia, UnusableMedia)}
 _DTYPES = frozenset(("uint8", "uint16", "float32"))
 
 
-class _HelperEnded(Exception):
+class _HelperEndedError(Exception):
     """The helper ended, or answered what it should not."""
 
 
@@ -54,8 +53,7 @@ class Decoder:
         """Make a decoder; nothing is started yet.
 
         Args:
-            limits: The bounds for all requests; the helper's memory and output size are fixed by
-                them when it starts.
+            limits: The bounds for all requests; they fix the helper's memory and output size.
             scratch_dir: Where decoded data beyond ``limits.in_memory_bytes`` go, in unlinked files;
                 the system's temporary folder by default.
         """
@@ -95,7 +93,7 @@ class Decoder:
             limits: Bounds for this picture instead of the decoder's.
 
         Returns:
-            The picture; its pixels are shared memory, writable, private to this process.
+            The picture; its pixels are shared memory, writable and private to this process.
 
         Raises:
             UnsupportedMedia: The file is not a picture of an accepted kind.
@@ -166,11 +164,11 @@ class Decoder:
         before: then those may have worn it out, or the kernel needed memory, and a fresh one tries.
         """
         if self._running_child().has_served:
-            with suppress(_HelperEnded):
+            with suppress(_HelperEndedError):
                 return self._attempt(request, fd, limits)
         try:
             return self._attempt(request, fd, limits)
-        except _HelperEnded:
+        except _HelperEndedError:
             raise UnusableMedia(
                 "The file made the decoder stop: it is damaged, or needs too much memory.",
                 hint="Open it in another program and export it again, smaller if it is large.",
@@ -193,7 +191,7 @@ class Decoder:
         except (EOFError, ConnectionError):
             child.log_end()
             self._end_child()
-            raise _HelperEnded from None
+            raise _HelperEndedError from None
         except BaseException:  # an interrupt: a late answer would be taken for the next request's
             self._end_child()
             raise
@@ -204,14 +202,14 @@ class Decoder:
         deadline = time.monotonic() + limits.decode_timeout_s
         child.connection.settimeout(limits.decode_timeout_s)
         decoder_messages.send(child.connection, request, fd)
-        plan = _answer(child, deadline)
+        plan = child.answer(deadline)
         with Carrier(
             expected_bytes=int(plan["expected_bytes"]),
             in_memory_bytes=limits.in_memory_bytes,
             scratch_dir=self._scratch_dir,
         ) as carrier:
             decoder_messages.send(child.connection, {}, carrier.fd)
-            details = _answer(child, deadline)
+            details = child.answer(deadline)
             if not carrier.seal():
                 self._end_child()
             shape = tuple(int(length) for length in details["shape"])
@@ -246,18 +244,6 @@ class Decoder:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._child: DecoderChild | None = None
-
-
-def _answer(child: DecoderChild, deadline: float) -> Message:
-    """Receive one answer; a refusal is raised as the error that it stands for."""
-    child.connection.settimeout(max(deadline - time.monotonic(), 0.001))
-    message, surplus = decoder_messages.receive(child.connection)
-    if surplus is not None:
-        os.close(surplus)
-    if "refusal" in message:
-        kind = _REFUSALS[message["refusal"]]
-        raise kind(str(message["message"]), hint=message["hint"] and str(message["hint"]))
-    return message
 
 
 def _blob(text: str | None) -> bytes | None:

@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 import studio_pipelines
-from studio_pipelines.errors import StudioError
+from studio_pipelines.errors import MediaTooLarge, StudioError, UnsupportedMedia, UnusableMedia
 from studio_pipelines.media import decoder_messages
+from studio_pipelines.media.decoder_messages import Message
 from studio_pipelines.media.limits import MediaLimits
 
 _log = logging.getLogger(__name__)
+_REFUSALS = {kind.code: kind for kind in (MediaTooLarge, UnsupportedMedia, UnusableMedia)}
 _START_TIMEOUT_S = 60.0
 _STDERR_LINES, _STDERR_LINE_CHARACTERS = 40, 400
 _PACKAGE_ROOT = str(Path(studio_pipelines.__file__).parent.parent)
@@ -73,6 +76,26 @@ class DecoderChild:
         poll = select.poll()
         poll.register(self.connection, select.POLLIN)
         return self._keeper.is_alive() and not poll.poll(0)
+
+    def answer(self, deadline: float) -> Message:
+        """Receive one answer; a refusal is raised as the error that it stands for.
+
+        Args:
+            deadline: Until when to wait, on the monotonic clock.
+
+        Raises:
+            StudioError: The helper refuses the file.
+            TimeoutError: The deadline has passed.
+            EOFError: The helper has ended, or answers nonsense.
+        """
+        self.connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        message, surplus = decoder_messages.receive(self.connection)
+        if surplus is not None:
+            os.close(surplus)
+        if "refusal" in message:
+            kind = _REFUSALS[message["refusal"]]
+            raise kind(str(message["message"]), hint=message["hint"] and str(message["hint"]))
+        return message
 
     def stop(self) -> None:
         """End the helper at once and wait until it is gone; harmless when it is gone already."""

