@@ -34,7 +34,11 @@ def open_exr(file: BinaryIO, limits: MediaLimits) -> Pending:
         UnusableMedia: It is damaged; also raised by ``write``.
         MediaTooLarge: It exceeds a limit.
     """
-    source = OpenImageIO.ImageInput.open(f"/proc/self/fd/{_anonymous_copy(file)}")
+    copy = _anonymous_copy(file)
+    try:
+        source = OpenImageIO.ImageInput.open(f"/proc/self/fd/{copy}")
+    finally:
+        os.close(copy)
     if source is None or source.format_name() != "openexr":
         raise damaged("OpenEXR", OpenImageIO.geterror())
     spec = source.spec()

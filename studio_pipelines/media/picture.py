@@ -50,6 +50,10 @@ class Picture:
         """1 grey, 3 RGB, 4 RGB and alpha."""
         return self.pixels.shape[2]
 
+    def with_pixels(self, pixels: Pixels) -> "Picture":
+        """Return other pixels of the same size, with this picture's profile and EXIF."""
+        return replace(self, pixels=pixels)
+
     def as_rgb(self) -> "Picture":
         """Give grey three equal channels; return a picture that has colour as it is, uncopied.
 
