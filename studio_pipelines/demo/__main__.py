@@ -1,0 +1,118 @@
+"""``python -m studio_pipelines.demo``: start a studio, use it over HTTP, show the result, stop."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from studio_pipelines.demo.client import DemoFailed, OnProgress, StudioClient
+from studio_pipelines.demo.contact_sheet import draw_contact_sheet
+from studio_pipelines.demo.report import results_table, workers_table
+from studio_pipelines.demo.tour import SAMPLES, Result, take_tour
+from studio_pipelines.settings import load_settings
+from studio_pipelines.stack import running_stack
+from studio_pipelines.stack_processes import StackError
+from studio_pipelines.supervisor import ProcessStartError
+
+# The Dagster UI and daemon are not needed to serve requests.
+PROCESSES = ("broker", "database", "worker", "api")
+OUTPUT = SAMPLES.parent / "demo-output"
+WORKERS = 11
+
+
+def main(
+    url: Annotated[
+        str | None, typer.Option(help="A running studio's address; by default one is started.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for what the studio makes.")] = OUTPUT,
+) -> None:
+    """Grade three photos and master a song, by a studio that is started for it and stopped."""
+    console = Console()
+    try:
+        with _studio(url, output, console) as api_url, httpx.Client(base_url=api_url) as http:
+            _show(StudioClient(http), output, console)
+    except (DemoFailed, StackError, ProcessStartError) as error:
+        sys.exit(f"The demo failed. {error}")
+    except httpx.HTTPError as error:
+        sys.exit(f"The demo failed: the studio does not answer ({error}).")
+
+
+@contextmanager
+def _studio(url: str | None, output: Path, console: Console) -> Iterator[str]:
+    """Give the address of a running studio, or of a new one with servers and data of its own."""
+    if url is not None:
+        yield url.rstrip("/")
+        return
+    with tempfile.TemporaryDirectory(prefix="studio-demo-") as folder:
+        settings = load_settings(
+            data_dir=Path(folder), redis_url=None, database_url=None, asset_url=""
+        )
+        console.print("Starting the studio …", style="dim")
+        try:
+            with running_stack(settings, PROCESSES) as stack:
+                yield stack.api_url
+                console.print("Stopping the studio …", style="dim")
+        except (DemoFailed, ProcessStartError, httpx.HTTPError):
+            shutil.copytree(settings.data_dir / "logs", output / "logs", dirs_exist_ok=True)
+            console.print(f"The studio's logs are in {output / 'logs'}.", style="dim")
+            raise
+
+
+def _show(client: StudioClient, output: Path, console: Console) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    with Progress(
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("[dim]{task.fields[stage]}"),
+        TimeElapsedColumn(),
+        console=console,
+    ) as progress:
+
+        @contextmanager
+        def follow(title: str) -> Iterator[OnProgress]:
+            task = progress.add_task(title, total=100, stage="")
+            # The last percent, and the tick, come when the result is here.
+            yield lambda percent, stage: progress.update(
+                task, completed=min(percent, 99), stage=stage
+            )
+            progress.update(task, completed=100, stage="done")
+
+        results = take_tour(client, output, follow)
+    rows = client.workers()
+    if len(rows) != WORKERS:
+        raise DemoFailed(f"The studio tells of {len(rows)} workers, and there are {WORKERS}.")
+    console.print(results_table(results))
+    console.print(workers_table(rows))
+    sheet = output / "contact-sheet.png"
+    _draw(results, sheet)
+    console.print(f"Everything it made is in {output}; see {sheet.name} first.")
+
+
+def _draw(results: list[Result], sheet: Path) -> None:
+    graded = [result for result in results if result.sample.suffix != ".flac"]
+    mastered = next(result for result in results if result not in graded)
+    if "loudness" not in mastered.files:
+        raise DemoFailed("The master came without its picture of the loudness.")
+    pairs = [
+        (result.sample.name, result.sample, next(iter(result.files.values()))) for result in graded
+    ]
+    figures = mastered.data["verification"]
+    caption = (
+        f"{mastered.sample.name}: {figures['before']['integratedLufs']:.1f} LUFS before, "
+        f"{figures['after']['integratedLufs']:.1f} LUFS after, "
+        f"true peak {figures['after']['truePeakDb']:.1f} dBTP"
+    )
+    draw_contact_sheet(pairs, (caption, mastered.files["loudness"]), sheet)
+
+
+if __name__ == "__main__":
+    typer.run(main)

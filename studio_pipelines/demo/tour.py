@@ -1,0 +1,111 @@
+"""What the demo asks of the studio: three pictures graded, and a song mastered twice."""
+
+import json
+import mimetypes
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio_pipelines.demo.client import DemoFailed, OnProgress, StudioClient
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+LUT = "warm_dusk.cube"
+SONG = "music-mix.flac"
+GRADED_AT_ONCE = ("tower.jpg", "rocket-sideways.jpg")
+GRADED_IN_BACKGROUND = "coffee-p3-16bit.png"
+GRADING = "/api/grading/apply"
+MASTERING = "/api/audio/master"
+Follow = Callable[[str], AbstractContextManager[OnProgress]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished job.
+
+    Attributes:
+        title: What was done, in a few words.
+        sample: The file that went in.
+        data: The ``data`` of the studio's answer.
+        files: Where each downloaded asset is, by its name in the answer.
+    """
+
+    title: str
+    sample: Path
+    data: Mapping[str, Any]
+    files: Mapping[str, Path]
+
+
+def take_tour(client: StudioClient, output: Path, follow: Follow) -> list[Result]:
+    """Run the jobs one after the other and download all that they made.
+
+    Args:
+        client: The studio.
+        output: Folder for the downloads.
+        follow: Shows a job's progress while its block lasts, under the title that it is given.
+
+    Raises:
+        DemoFailed: A sample is missing, or the studio answered with a problem.
+        httpx.HTTPError: The studio does not answer.
+    """
+    names = (*GRADED_AT_ONCE, GRADED_IN_BACKGROUND, LUT, SONG)
+    if missing := [name for name in names if not (SAMPLES / name).is_file()]:
+        raise DemoFailed(
+            f"The samples {', '.join(missing)} are missing. Run the demo from a full checkout."
+        )
+    with follow("Upload the samples") as on_progress:
+        references: dict[str, str] = {}
+        for name in names:
+            on_progress(100 * len(references) / len(names), name)
+            references[name] = client.upload(SAMPLES / name)
+    return [
+        *(_grade(client, name, references, output, follow) for name in names[:3]),
+        _master(client, references[SONG], output, follow),
+        _master_by_form(client, output, follow),
+    ]
+
+
+def _grade(
+    client: StudioClient, name: str, references: Mapping[str, str], output: Path, follow: Follow
+) -> Result:
+    body = {"image": references[name], "lut": references[LUT], "intensity": 0.9, "format": "png"}
+    in_background = name == GRADED_IN_BACKGROUND
+    run = client.run_in_background if in_background else client.run
+    title = f"Grade {name}" + (", in the background" if in_background else "")
+    with follow(title) as on_progress:
+        data = run(GRADING, body, on_progress)
+    return _result(client, title, SAMPLES / name, data, output)
+
+
+def _master(client: StudioClient, reference: str, output: Path, follow: Follow) -> Result:
+    title = "Master for streaming, in the background"
+    body = {"audio": reference, "preset": "streaming", "format": "flac"}
+    with follow(title) as on_progress:
+        data = client.run_in_background(MASTERING, body, on_progress)
+    return _result(client, title, SAMPLES / SONG, data, output)
+
+
+def _master_by_form(client: StudioClient, output: Path, follow: Follow) -> Result:
+    title = "Master for podcasts, uploaded with the request"
+    params = json.dumps({"preset": "podcast", "format": "mp3"})
+    with follow(title) as on_progress:
+        data = client.run_form(MASTERING, {"audio": SAMPLES / SONG}, params, on_progress)
+    return _result(client, title, SAMPLES / SONG, data, output)
+
+
+def _result(
+    client: StudioClient, title: str, sample: Path, data: Mapping[str, Any], output: Path
+) -> Result:
+    folder = output / title.lower().replace(",", "").replace(" ", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        name: client.download(asset, folder / f"{name}{_suffix(asset)}")
+        for name, asset in data["assets"].items()
+    }
+    return Result(title, sample, data, files)
+
+
+def _suffix(asset: Mapping[str, Any]) -> str:
+    named = Path(asset.get("filename") or "").suffix
+    return named or mimetypes.guess_extension(asset["mediaType"]) or ""
