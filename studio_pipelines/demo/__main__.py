@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from studio_pipelines.demo.client import DemoFailed, OnProgress, StudioClient
 from studio_pipelines.demo.contact_sheet import draw_contact_sheet
-from studio_pipelines.demo.report import results_table, workers_table
+from studio_pipelines.demo.report import addresses, results_table, workers_table
 from studio_pipelines.demo.tour import SAMPLES, Result, take_tour
 from studio_pipelines.settings import load_settings
 from studio_pipelines.stack import running_stack
@@ -91,6 +91,8 @@ def _show(client: StudioClient, output: Path, console: Console) -> None:
     if len(rows) != WORKERS:
         raise DemoFailed(f"The studio tells of {len(rows)} workers, and there are {WORKERS}.")
     console.print(results_table(results))
+    for address in addresses(results):
+        console.print(address, soft_wrap=True)
     console.print(workers_table(rows))
     sheet = output / "contact-sheet.png"
     _draw(results, sheet)
