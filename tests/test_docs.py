@@ -116,6 +116,13 @@ def test_relative_links_resolve(document: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_modules_named_exist(document: Path) -> None:
+    text = document.read_text()
+    named = set(re.findall(r"\b(?:api|resources|studio_pipelines|tests|bench)/[\w/]+\.py\b", text))
+    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+
+
 def test_every_decision_is_in_the_index() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text()
