@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio_pipelines.catalogue import ROSTER, collect
+from studio_pipelines.errors import StudioError
 from studio_pipelines.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,8 +46,9 @@ def _error_types() -> dict[str, int]:
         for node in ast.walk(module):
             if isinstance(node, ast.ClassDef):
                 bound = _constants(node.body)
-                if isinstance(bound.get("code"), str) and isinstance(bound.get("status"), int):
-                    found[str(bound["code"])] = int(str(bound["status"]))
+                if isinstance(bound.get("code"), str):
+                    status = bound.get("status", StudioError.status)
+                    found[str(bound["code"])] = int(str(status))
     return found
 
 
