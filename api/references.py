@@ -5,16 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.data_uri import is_data_uri, read_data_uri
-from api.errors import InvalidRequest, UploadTooLarge
+from api.errors import InvalidRequest
 from api.fetch_policy import FetchPolicy
 from api.fetching import fetch
-from resources.artifact_writer import ArtifactWriter
+from api.intake import UNKNOWN_MEDIA_TYPE, Intake
 from resources.artifacts import Artifact, ArtifactNotFound, ArtifactStore
 from studio_pipelines.errors import UnsupportedMedia, UnusableMedia
-from studio_pipelines.media.sniff import Media, sniff
+from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation
-
-UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,9 @@ class ReferenceResolver:
     max_upload_bytes: int
 
     async def resolve_all(
-        self, operation: Operation, inputs: Mapping[str, str]
+        self, operation: Operation, inputs: Mapping[str, str], intake: Intake
     ) -> dict[str, Artifact]:
-        """Resolve an operation's inputs.
+        """Resolve an operation's inputs; ``intake`` keeps those that are not stored yet.
 
         Raises:
             UnsupportedMedia: A file is not of a kind that its field accepts.
@@ -37,19 +35,19 @@ class ReferenceResolver:
         """
         resolved: dict[str, Artifact] = {}
         for name, reference in inputs.items():
-            artifact = await self._resolve(reference, name)
+            artifact = await self._resolve(reference, name, intake)
             require_kind(artifact, operation.accepts[name], name)
             resolved[name] = artifact
         return resolved
 
-    async def _resolve(self, reference: str, field: str) -> Artifact:
+    async def _resolve(self, reference: str, field: str, intake: Intake) -> Artifact:
         if reference.startswith("asset:"):
             return await asyncio.to_thread(self._stored, reference.removeprefix("asset:"), field)
         if is_data_uri(reference):
             inline = read_data_uri(reference, max_bytes=self.max_upload_bytes, field=field)
-            return await asyncio.to_thread(self._keep_bytes, inline.data)
+            return await asyncio.to_thread(_keep_bytes, inline.data, intake)
         if reference.lower().startswith(("http://", "https://")):
-            return await self._fetch(reference, field)
+            return await self._fetch(reference, field, intake)
         raise InvalidRequest(
             f"{field}: {reference[:80]!r} is no media reference.",
             field=field,
@@ -62,39 +60,20 @@ class ReferenceResolver:
         except ArtifactNotFound as error:
             raise InvalidRequest(error.message, field=field, hint=error.hint) from error
 
-    def _keep_bytes(self, data: bytes) -> Artifact:
-        with self.artifacts.new_writer() as writer:
-            writer.write(data)
-            return keep_sniffed(self.artifacts, writer)
-
-    async def _fetch(self, url: str, field: str) -> Artifact:
-        with self.artifacts.new_writer() as writer:
+    async def _fetch(self, url: str, field: str, intake: Intake) -> Artifact:
+        with intake.new_writer() as writer:
 
             async def sink(chunk: bytes) -> None:
                 await asyncio.to_thread(writer.write, chunk)
 
             await fetch(url, policy=self.policy, sink=sink, field=field)
-            return await asyncio.to_thread(keep_sniffed, self.artifacts, writer)
+            return await asyncio.to_thread(intake.keep, writer)
 
 
-def keep_sniffed(
-    artifacts: ArtifactStore, writer: ArtifactWriter, filename: str | None = None
-) -> Artifact:
-    """Keep what was written under the media type that its first bytes show."""
-    found = sniff(writer.head)
-    return artifacts.keep(
-        writer, media_type=found.mime if found else UNKNOWN_MEDIA_TYPE, filename=filename
-    )
-
-
-def require_room(writer: ArtifactWriter, max_bytes: int, field: str | None = None) -> None:
-    """Stop an upload that outgrows its limit.
-
-    Raises:
-        UploadTooLarge: It has.
-    """
-    if writer.size_bytes > max_bytes:
-        raise UploadTooLarge(f"The file is over the limit of {max_bytes:,} bytes.", field=field)
+def _keep_bytes(data: bytes, intake: Intake) -> Artifact:
+    with intake.new_writer() as writer:
+        writer.write(data)
+        return intake.keep(writer)
 
 
 def require_kind(artifact: Artifact, kinds: tuple[Media, ...], field: str) -> None:

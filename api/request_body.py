@@ -7,15 +7,14 @@ from typing import Any
 from fastapi import Request
 
 from api.errors import BadJson, InvalidRequest, UploadTooLarge
+from api.intake import Intake
 from api.multipart import Part, read_form
-from api.references import keep_sniffed, require_room
 from resources.artifact_writer import ArtifactWriter
-from resources.artifacts import ArtifactStore
 
 MAX_JSON_BYTES = 64 << 20
 
 
-async def read_body(request: Request, artifacts: ArtifactStore, max_bytes: int) -> dict[str, Any]:
+async def read_body(request: Request, intake: Intake) -> dict[str, Any]:
     """Read the body; a file in a form becomes an ``asset:`` reference under its part's name.
 
     Raises:
@@ -25,7 +24,7 @@ async def read_body(request: Request, artifacts: ArtifactStore, max_bytes: int) 
     """
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
-        return await _read_multipart(request, content_type, artifacts, max_bytes)
+        return await _read_multipart(request, content_type, intake)
     text = bytearray()
     async for chunk in request.stream():
         text += chunk
@@ -47,21 +46,18 @@ def _object_in(text: bytes | str, what: str) -> dict[str, Any]:
     return value
 
 
-async def _read_multipart(
-    request: Request, content_type: str, artifacts: ArtifactStore, max_bytes: int
-) -> dict[str, Any]:
+async def _read_multipart(request: Request, content_type: str, intake: Intake) -> dict[str, Any]:
     body: dict[str, Any] = {}
     writers: dict[str, ArtifactWriter] = {}
 
     async def on_file(part: Part, data: bytes) -> None:
         if part.name in body:
             raise InvalidRequest(f"The form has two files named {part.name!r}.", field=part.name)
-        writer = writers.get(part.name) or artifacts.new_writer()
+        writer = writers.get(part.name) or intake.new_writer()
         writers[part.name] = writer
-        await asyncio.to_thread(writer.write, data)
-        require_room(writer, max_bytes, part.name)
+        await asyncio.to_thread(intake.write, writer, data, part.name)
         if part.complete:
-            kept = await asyncio.to_thread(keep_sniffed, artifacts, writer, part.filename)
+            kept = await asyncio.to_thread(intake.keep, writer, part.filename)
             body[part.name] = f"asset:{kept.id}"
 
     try:
@@ -69,7 +65,10 @@ async def _read_multipart(
     finally:
         for writer in writers.values():
             writer.drop()
-    return {**_fields_of(fields), **body}
+    plain = _fields_of(fields)
+    for name in plain.keys() & body.keys():
+        raise InvalidRequest(f"{name} is given as a file and as a value.", field=name)
+    return {**plain, **body}
 
 
 def _fields_of(fields: list[tuple[str, str]]) -> dict[str, Any]:

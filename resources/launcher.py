@@ -66,12 +66,13 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
-        signals.request_cancel(self._signals, run_id)
         if run.status in NOT_TAKEN:
             self._instance.report_run_canceled(run)
             signals.publish_outcome(self._signals, run_id, {"status": "canceled"})
         else:
             self._instance.report_run_canceling(run)
+        # Told last: Dagster resumes a run whose interruption it finds nobody to have asked for.
+        signals.request_cancel(self._signals, run_id)
         return True
 
     @override

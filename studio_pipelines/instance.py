@@ -1,5 +1,11 @@
 """This process's way to Dagster's storage."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from dagster import DagsterInstance
 from dagster_postgres.event_log import PostgresEventLogStorage
 
@@ -14,7 +20,8 @@ def open_instance() -> DagsterInstance:
     Dagster opens a connection for each statement unless it is the web server; pooling them halves
     the time of a small run.
     """
-    instance = DagsterInstance.get()
+    with _one_at_a_time():
+        instance = DagsterInstance.get()
     if isinstance(instance.event_log_storage, PostgresEventLogStorage):
         instance.optimize_for_webserver(
             statement_timeout=STATEMENT_TIMEOUT_MS,
@@ -22,3 +29,11 @@ def open_instance() -> DagsterInstance:
             max_overflow=POOL_OVERFLOW,
         )
     return instance
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let one process of this machine at a time create the tables of a new database."""
+    with (Path(os.environ["DAGSTER_HOME"]) / "storage.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

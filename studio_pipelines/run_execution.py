@@ -19,12 +19,19 @@ from dagster._utils.hosted_user_process import recon_job_from_origin
 from resources import signals
 from resources.run_tags import MAX_RUNTIME_TAG, OPERATION_TAG
 from studio_pipelines.catalogue import operations
+from studio_pipelines.errors import StudioError
 from studio_pipelines.instance import open_instance
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 from studio_pipelines.worker_beat import WorkerName
 
 HEARTBEAT_INTERVAL_S = 1.0
 log = structlog.get_logger(__name__)
+
+
+class DeadlineExceeded(StudioError):
+    """The job ran for longer than its deadline allows."""
+
+    code = "deadline_exceeded"
 
 
 class RunExecutor:
@@ -60,26 +67,31 @@ class RunExecutor:
         resume = resume or run.status is DagsterRunStatus.STARTED
         self._in_hand(run_id, run.tags.get(OPERATION_TAG, ""))
         told: list[DagsterEvent] = []
+        guard = RunGuard(self._redis_url, run)
         try:
-            with _handlers_kept(), RunGuard(self._redis_url, run):
+            with _handlers_set(run), guard:
                 told = self._events(run, resume=resume)
+        except (KeyboardInterrupt, DagsterExecutionInterruptedError, DeadlineExceeded):
+            log.info("run interrupted", run_id=run_id)
         finally:
+            if guard.asked_to_cancel:
+                self._settle_canceled(run_id)
             self._in_hand("", "")
             self._publish(run_id, told)
+
+    def _settle_canceled(self, run_id: str) -> None:
+        """End a canceled run that Dagster left open, as it may when it was just starting."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            self._instance.report_run_canceled(run)
 
     def _events(self, run: DagsterRun, *, resume: bool) -> list[DagsterEvent]:
         assert run.job_code_origin is not None
         job = recon_job_from_origin(run.job_code_origin)
-        told: list[DagsterEvent] = []
-        try:
-            events = core_execute_run(
-                job, run, self._instance, inject_env_vars=False, resume_from_failure=resume
-            )
-            told.extend(event for event in events if event.event_type in OUTCOME_EVENT_TYPES)
-        except (KeyboardInterrupt, DagsterExecutionInterruptedError):
-            log.info("run interrupted", run_id=run.run_id)
-            return []
-        return told
+        events = core_execute_run(
+            job, run, self._instance, inject_env_vars=False, resume_from_failure=resume
+        )
+        return [event for event in events if event.event_type in OUTCOME_EVENT_TYPES]
 
     def _publish(self, run_id: str, told: list[DagsterEvent]) -> None:
         outcome = outcome_of(told) or outcome_of(
@@ -104,13 +116,19 @@ class RunExecutor:
 
 
 class RunGuard:
-    """While a run is in hand: renews its heartbeat, and interrupts it when asked or overdue."""
+    """While a run is in hand: renews its heartbeat, and interrupts it when asked or overdue.
+
+    Attributes:
+        asked_to_cancel: Whether it was interrupted because someone asked.
+    """
 
     def __init__(self, redis_url: str, run: DagsterRun) -> None:
         self._redis_url = redis_url
         self._run_id = run.run_id
-        self._deadline_s = time.monotonic() + float(run.tags.get(MAX_RUNTIME_TAG, "inf"))
+        self._deadline_s = time.monotonic() + _max_runtime_s(run)
         self._done = threading.Event()
+        self._signalling = threading.Lock()
+        self.asked_to_cancel = False
         self._thread = threading.Thread(target=self._watch, name="run-guard", daemon=True)
 
     def __enter__(self) -> "RunGuard":
@@ -118,7 +136,9 @@ class RunGuard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
+        # Once this has returned no signal comes: the handlers are about to be put back.
+        with self._signalling:
+            self._done.set()
 
     def _watch(self) -> None:
         client = redis.Redis.from_url(self._redis_url, socket_timeout=10)
@@ -126,21 +146,49 @@ class RunGuard:
             try:
                 heartbeat = signals.heartbeat_key(self._run_id)
                 client.set(heartbeat, os.getpid(), ex=signals.RUN_HEARTBEAT_TTL_S)
-                wish = client.blpop([signals.cancel_key(self._run_id)], HEARTBEAT_INTERVAL_S)
+                left_s = self._deadline_s - time.monotonic()
+                wish = client.blpop(
+                    [signals.cancel_key(self._run_id)], max(0.01, min(HEARTBEAT_INTERVAL_S, left_s))
+                )
             except redis.RedisError:
                 self._done.wait(HEARTBEAT_INTERVAL_S)
                 continue
-            overdue = time.monotonic() > self._deadline_s
-            if (wish or overdue) and not self._done.is_set():
-                os.kill(os.getpid(), signal.SIGINT)
-                return
+            if wish:
+                self.asked_to_cancel = True
+                return self._signal(signal.SIGINT)
+            if time.monotonic() >= self._deadline_s:
+                return self._signal(signal.SIGALRM)
+        return None
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._signalling:
+            if not self._done.is_set():
+                os.kill(os.getpid(), number)
+
+
+def _max_runtime_s(run: DagsterRun) -> float:
+    return float(run.tags.get(MAX_RUNTIME_TAG, "inf"))
 
 
 @contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Put the signal handlers back that Dagster changes; SIGINT interrupts the op meanwhile."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _handlers_set(run: DagsterRun) -> Iterator[None]:
+    """While a run is in hand SIGINT interrupts it and SIGALRM ends it as overdue.
+
+    Dagster takes an interruption that nobody asked for as the end of the worker, and has the run
+    resumed; so the deadline is an error of its own, which the op raises like any other.
+    """
+
+    def on_deadline(_number: int, _frame: object) -> None:
+        raise DeadlineExceeded(
+            f"The job took longer than its limit of {_max_runtime_s(run):g} s.",
+            field="timeoutSeconds",
+            hint="Give it longer with timeoutSeconds, or a smaller input.",
+        )
+
+    touched = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    kept = {number: signal.getsignal(number) for number in touched}
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, on_deadline)
     try:
         yield
     finally:

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from api.errors import InvalidRequest
+from api.intake import Intake
 from api.presentation import present_asset
-from api.references import keep_sniffed, require_room
 from api.request_body import read_body
 from api.state import Services, ServicesDep
 from resources.artifacts import Artifact
@@ -22,39 +22,32 @@ WRITE_BLOCK_BYTES = 1 << 20
 @router.post("", status_code=201)
 async def store_asset(request: Request, services: ServicesDep) -> dict[str, Any]:
     """Store a file, sent as the raw body or as the one file of a form."""
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        artifact = await _from_form(request, services)
-    else:
-        artifact = await _from_body(request, services)
+    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+    receive = _from_form if is_form else _from_body
+    with Intake(services.artifacts, services.settings.max_upload_bytes) as intake:
+        artifact = await receive(request, intake)
+        if artifact.bytes == 0:
+            raise UnusableMedia("The file is empty (0 bytes).", field="file")
     return {"success": True, **present_asset(artifact.describe(), str(request.base_url))}
 
 
-async def _from_form(request: Request, services: Services) -> Artifact:
-    body = await read_body(request, services.artifacts, services.settings.max_upload_bytes)
-    stored = [value for value in body.values() if str(value).startswith("asset:")]
-    if len(stored) != 1:
-        raise InvalidRequest(f"The form has {len(stored)} files, and one is needed.", field="file")
-    artifact = await asyncio.to_thread(services.artifacts.get, stored[0].removeprefix("asset:"))
-    if artifact.bytes == 0:
-        await asyncio.to_thread(services.artifacts.delete, artifact.id)
-        raise UnusableMedia("The file is empty (0 bytes).", field="file")
-    return artifact
+async def _from_form(request: Request, intake: Intake) -> Artifact:
+    fields = await read_body(request, intake)
+    if len(intake.kept) != 1 or len(fields) != 1:
+        raise InvalidRequest("The form needs to have one part, and that a file.", field="file")
+    return intake.kept[0]
 
 
-async def _from_body(request: Request, services: Services) -> Artifact:
-    with services.artifacts.new_writer() as writer:
+async def _from_body(request: Request, intake: Intake) -> Artifact:
+    with intake.new_writer() as writer:
         block = bytearray()
         async for chunk in request.stream():
             block += chunk
             if len(block) >= WRITE_BLOCK_BYTES:
-                await asyncio.to_thread(writer.write, bytes(block))
+                await asyncio.to_thread(intake.write, writer, bytes(block))
                 block.clear()
-                require_room(writer, services.settings.max_upload_bytes)
-        await asyncio.to_thread(writer.write, bytes(block))
-        require_room(writer, services.settings.max_upload_bytes)
-        if writer.size_bytes == 0:
-            raise UnusableMedia("The body is empty (0 bytes).", field="file")
-        return await asyncio.to_thread(keep_sniffed, services.artifacts, writer)
+        await asyncio.to_thread(intake.write, writer, bytes(block))
+        return await asyncio.to_thread(intake.keep, writer)
 
 
 @router.get("/{asset_id}/metadata")
@@ -64,6 +57,7 @@ async def describe_asset(asset_id: str, request: Request, services: ServicesDep)
     return present_asset(artifact.describe(), str(request.base_url))
 
 
+@router.head("/{asset_id}", include_in_schema=False)
 @router.get("/{asset_id}")
 async def download_asset(
     asset_id: str,
@@ -78,7 +72,7 @@ async def download_asset(
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox",
     }
-    if if_none_match and f'"{artifact.sha256}"' in if_none_match:
+    if if_none_match and (if_none_match == "*" or f'"{artifact.sha256}"' in if_none_match):
         return Response(status_code=304, headers=headers)
     path = services.artifacts.stored_path(artifact)
     if path is None:

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api.errors import JobCanceled, NotBuilt, problem_response
+from api.intake import Intake
 from api.presentation import job_url, present_data
 from api.request_body import read_body
-from api.schemas import body_model, parse_submission
+from api.schemas import Submission, body_model, parse_submission
 from api.state import Services, services_of
 from api.submission import JobOrder
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
@@ -84,17 +85,11 @@ def _submit(operation: Operation) -> Handler:
     async def answer(request: Request) -> JSONResponse:
         services = services_of(request)
         await services.jobs.require_worker(operation)
-        body = await read_body(request, services.artifacts, services.settings.max_upload_bytes)
-        submission = parse_submission(operation, body)
-        inputs = await services.references.resolve_all(operation, submission.inputs)
-        order = JobOrder(
-            operation=operation,
-            inputs={name: artifact.id for name, artifact in inputs.items()},
-            parameters=submission.parameters,
-            priority=submission.run.priority,
-            timeout_s=submission.run.timeout_seconds or operation.timeout_s,
-        )
-        job_id = await services.jobs.submit(order)
+        # A request that is refused leaves nothing behind.
+        with Intake(services.artifacts, services.settings.max_upload_bytes) as intake:
+            submission = parse_submission(operation, await read_body(request, intake))
+            order = await _order(services, operation, submission, intake)
+            job_id = await services.jobs.submit(order)
         at_once = submission.run.async_
         if at_once is None:
             at_once = not operation.waits_by_default
@@ -103,6 +98,19 @@ def _submit(operation: Operation) -> Handler:
         return await _answer_when_done(request, services, job_id)
 
     return answer
+
+
+async def _order(
+    services: Services, operation: Operation, submission: Submission, intake: Intake
+) -> JobOrder:
+    inputs = await services.references.resolve_all(operation, submission.inputs, intake)
+    return JobOrder(
+        operation=operation,
+        inputs={name: artifact.id for name, artifact in inputs.items()},
+        parameters=submission.parameters,
+        priority=submission.run.priority,
+        timeout_s=submission.run.timeout_seconds or operation.timeout_s,
+    )
 
 
 async def _answer_when_done(request: Request, services: Services, job_id: str) -> JSONResponse:

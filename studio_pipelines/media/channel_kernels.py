@@ -29,7 +29,7 @@ def _gain(x: _Floats, gain: np.float32) -> None:
         a = abs(v)
         curved = float_power((a + _F32(0.055)) * _F32(1 / 1.055), _F32(2.4))
         light = (curved if a > _F32(0.04045) else a * _F32(1 / 12.92)) * gain
-        floor = light if light > _TINY else _TINY
+        floor = max(_TINY, light)
         coded = _F32(1.055) * float_power(floor, _F32(1 / 2.4)) - _F32(0.055)
         coded = coded if light > _F32(0.0031308) else light * _F32(12.92)
         x[k] = coded * (one if v >= zero else -one)
@@ -48,10 +48,10 @@ def _slope_offset_power(
     zero, one = _F32(0), _F32(1)
     for k in range(x.size):
         v = x[k] * slope + offset
-        v = v if v > zero else zero
-        v = v if v < one else one
+        v = max(zero, v)
+        v = min(one, v)
         if power != one:
-            raised = float_power(v if v > _TINY else _TINY, power)
+            raised = float_power(max(_TINY, v), power)
             v = raised if v > _TINY else zero
         x[k] = v
 

@@ -31,14 +31,14 @@ class ColourProgram(NamedTuple):
             pixels and where there is nothing before the saturation.
         channels: (3, parameters) the same curves for float pixels, see ``channel_kernels``.
         channel_stages: Which of those run, as bits.
-        saturation: Factor about Rec. 709 luma, then held to 0–1; negative where there is none.
+        saturation: Factor about Rec. 709 luma, then held to 0 to 1; negative where there is none.
         shaper: (3, m), or (3, 0).
-        shaper_domain: (3, 2) low end and 1 / width.
+        shaper_domain: (3, 2) factor and offset from a value to a position in the table.
         lattice: 4 floats a point, flat, red fastest; empty where there is no 3D table.
         edge: Points along the 3D table's edge.
-        domain: (3, 2) low end and 1 / width.
+        domain: (3, 2) factor and offset from a value to a position in the table.
         interpolation: See ``lut_kernels``.
-        intensity: Share of the result in the mix, 0–1.
+        intensity: Share of the result in the mix, 0 to 1.
         peak: The code value that stands for 1: 255, 65535 or 1.
     """
 
@@ -57,7 +57,7 @@ class ColourProgram(NamedTuple):
 
 
 def _store(out: Any, values: _Floats, peak: np.float32) -> None:
-    """Write values (nominally 0–1) as code values; compiled for each pixel type below."""
+    """Write values (nominally 0 to 1) as code values; compiled for each pixel type below."""
     raise NotImplementedError
 
 
@@ -76,8 +76,8 @@ def _compiled_store(out: Any, values: Any, peak: Any) -> Callable[..., None]:  #
         zero, half = np.float32(0), np.float32(0.5)
         for k in range(out.size):
             v = values[k] * peak + half
-            v = v if v > zero else zero
-            v = v if v < peak else peak
+            v = max(zero, v)
+            v = min(peak, v)
             out[k] = code(np.int32(v))
 
     return store_integer
@@ -108,6 +108,12 @@ def _interleave(x: _Floats, m: int, lanes: int, flat: _Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _copy_alpha(flat: _Floats, m: int, out: _Floats) -> None:
+    for k in range(m):
+        out[4 * k + 3] = flat[4 * k + 3]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _from_codes(source: Any, lanes: int, m: int, curves: _Floats, x: _Floats) -> None:
     for c in range(3):
         curve, channel = curves[c], x[c, :m]
@@ -117,7 +123,7 @@ def _from_codes(source: Any, lanes: int, m: int, curves: _Floats, x: _Floats) ->
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
 def _saturate(x: _Floats, m: int, saturation: np.float32) -> None:
-    """ASC CDL 1.2: move each channel away from the Rec. 709 luma, then hold to 0–1."""
+    """ASC CDL 1.2: move each channel away from the Rec. 709 luma, then hold to 0 to 1."""
     zero, one = np.float32(0), np.float32(1)
     red, green, blue = x[0, :m], x[1, :m], x[2, :m]
     for k in range(red.size):
@@ -128,10 +134,10 @@ def _saturate(x: _Floats, m: int, saturation: np.float32) -> None:
             luma + saturation * (g - luma),
             luma + saturation * (b - luma),
         )
-        r, g, b = r if r > zero else zero, g if g > zero else zero, b if b > zero else zero
-        red[k] = r if r < one else one
-        green[k] = g if g < one else one
-        blue[k] = b if b < one else one
+        r, g, b = max(zero, r), max(zero, g), max(zero, b)
+        red[k] = min(one, r)
+        green[k] = min(one, g)
+        blue[k] = min(one, b)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
@@ -146,54 +152,60 @@ def _mix(flat: _Floats, lanes: int, weights: _Floats, intensity: np.float32, out
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _shape(program: ColourProgram, x: _Floats, m: int) -> None:
-    """Run what follows the curves and precedes the 3D table."""
+    """Run the float form of the curves, the saturation and the shaper."""
+    if program.channel_stages and program.code_curves.size == 0:
+        for c in range(3):
+            shape_channel(x[c, :m], program.channels[c], program.channel_stages)
     if program.saturation >= 0:
         _saturate(x, m, program.saturation)
     if program.shaper.size:
         for c in range(3):
-            low, inverse = program.shaper_domain[c]
-            look_up_curve(x[c, :m], program.shaper[c], low, inverse)
+            scale, bias = program.shaper_domain[c]
+            look_up_curve(x[c, :m], program.shaper[c], scale, bias)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def run_block_rows(
     source: Any, target: Any, lanes: int, weights: _Floats, program: ColourProgram
 ) -> None:
-    """Run a program over flat, interleaved pixels; ``target`` may be ``source``."""
+    """Run a program over flat, interleaved pixels.
+
+    Args:
+        source: Code values, flat.
+        target: Where to write, of the same type; may be ``source``.
+        lanes: Values a pixel, 3 or 4; the fourth is copied.
+        weights: The mask, a share for each pixel; empty where there is none.
+        program: Its ``peak`` must fit the type.
+    """
+    # The program's arrays are taken out once: each access counts a reference that all threads
+    # share.
+    curves, lattice, domain = program.code_curves, program.lattice, program.domain
+    edge, peak, intensity = program.edge, program.peak, program.intensity
+    mixing = weights.size > 0 or intensity < 1
+    shaping = (program.channel_stages and not curves.size) or program.saturation >= 0
+    shaping = shaping or program.shaper.size > 0
     flat, out = np.empty(BLOCK * 4, np.float32), np.empty(BLOCK * 4 + 4, np.float32)
     x, share = np.empty((3, BLOCK), np.float32), np.empty((4, BLOCK), np.float32)
-    points = np.empty((4, BLOCK), np.int32)
-    mixing = weights.size > 0 or program.intensity < 1
+    points = np.empty((3, BLOCK), np.int32)
     for start in range(0, source.size // lanes, BLOCK):
         m = min(BLOCK, source.size // lanes - start)
         codes = source[start * lanes : (start + m) * lanes]
-        if mixing or lanes == 4 or program.code_curves.size == 0:
-            _normalise(codes, program.peak, flat)
-        if program.code_curves.size:
-            _from_codes(codes, lanes, m, program.code_curves, x)
+        if mixing or lanes == 4 or curves.size == 0:
+            _normalise(codes, peak, flat)
+        if curves.size:
+            _from_codes(codes, lanes, m, curves, x)
         else:
             _planar(flat, lanes, m, x)
-            for c in range(3):
-                shape_channel(x[c, :m], program.channels[c], program.channel_stages)
-        _shape(program, x, m)
-        if program.edge:
+        if shaping:
+            _shape(program, x, m)
+        if edge:
             look_up_lattice(
-                x,
-                m,
-                program.domain,
-                program.lattice,
-                program.edge,
-                program.interpolation,
-                out,
-                lanes,
-                points,
-                share,
+                x, m, domain, lattice, edge, program.interpolation, out, lanes, points, share
             )
         else:
             _interleave(x, m, lanes, out)
         if lanes == 4:
-            for k in range(m):
-                out[4 * k + 3] = flat[4 * k + 3]
+            _copy_alpha(flat, m, out)
         if mixing:
-            _mix(flat, lanes, weights[start : start + m], program.intensity, out[: m * lanes])
-        _store(target[start * lanes : (start + m) * lanes], out, program.peak)
+            _mix(flat, lanes, weights[start : start + m], intensity, out[: m * lanes])
+        _store(target[start * lanes : (start + m) * lanes], out, peak)

@@ -29,8 +29,8 @@ def float_power(x: np.float32, exponent: np.float32) -> np.float32:
     z = s * s
     log2 = s * (_L0 + z * (_L1 + z * (_L2 + z * (_L3 + z * _L4))))
     y = exponent * (np.float32(octave) + log2)
-    y = y if y > _F32(-126) else _F32(-126)
-    y = y if y < _F32(127) else _F32(127)
+    y = max(_F32(-126), y)
+    y = min(_F32(127), y)
     whole = np.floor(y + _F32(0.5))
     f = y - whole
     power = _E0 + f * (_E1 + f * (_E2 + f * (_E3 + f * (_E4 + f * (_E5 + f * (_E6 + f * _E7))))))

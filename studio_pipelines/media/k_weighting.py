@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from av import AudioLayout
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from studio_pipelines.errors import UnusableMedia
@@ -83,7 +83,7 @@ def k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:
     return np.array([shelf, [1.0, -2.0, 1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]])
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def add_weighted_energies(  # pragma: no cover - compiled
     samples: NDArray[np.float32],
     sections: NDArray[np.float64],
@@ -91,21 +91,23 @@ def add_weighted_energies(  # pragma: no cover - compiled
     position: int,
     sample_rate_hz: int,
     energies: NDArray[np.float64],
+    peaks: NDArray[np.float64],
 ) -> None:
-    """Filter a block and sum the squares of each 10 ms step that it completes.
+    """Filter a block; give squares and largest sample of each 10 ms step that it completes.
 
     Args:
         samples: (frames, channels).
         sections: From ``k_weighting``.
-        state: (channels, 5), zeros at the start; the filters' delays and the open step's sum.
+        state: (channels, 6), zeros at the start; the filters' delays, the open step's sum and peak.
         position: Frames that came before.
         sample_rate_hz: The rate; step ``k`` ends before frame ``ceil((k + 1) rate / 100)``.
-        energies: (completed steps, channels), written.
+        energies: (completed steps, channels), written: sums of squares behind the filters.
+        peaks: (completed steps, channels), written: largest absolute samples before them.
     """
     b0, b1, b2, a1, a2 = sections[0]
     c1, c2 = sections[1, 3], sections[1, 4]
-    for channel in prange(samples.shape[1]):
-        s1, s2, t1, t2, total = state[channel]
+    for channel in range(samples.shape[1]):
+        s1, s2, t1, t2, total, peak = state[channel]
         step = position * 100 // sample_rate_hz
         first = step
         end = ((step + 1) * sample_rate_hz + 99) // 100 - position
@@ -118,12 +120,16 @@ def add_weighted_energies(  # pragma: no cover - compiled
             t1 = -2.0 * y - c1 * z + t2
             t2 = y - c2 * z
             total += z * z
+            if abs(x) > peak:
+                peak = abs(x)
             if n + 1 == end:
                 energies[step - first, channel] = total
-                total = 0.0
+                peaks[step - first, channel] = peak
+                total = peak = 0.0
                 step += 1
                 end = ((step + 1) * sample_rate_hz + 99) // 100 - position
         if abs(t1) + abs(t2) + abs(s1) + abs(s2) < 1e-30:  # subnormal numbers are slow
             s1 = s2 = t1 = t2 = 0.0
         state[channel, 0], state[channel, 1] = s1, s2
-        state[channel, 2], state[channel, 3], state[channel, 4] = t1, t2, total
+        state[channel, 2], state[channel, 3] = t1, t2
+        state[channel, 4], state[channel, 5] = total, peak

@@ -24,7 +24,6 @@ from studio_pipelines.media.true_peak import (
 LOOK_AHEAD_S = 0.005
 FAST_RELEASE_S = 0.060
 SUSTAINED_S = 0.300
-_STAGES = 2
 # float32 rounding of the output, times the interpolators' largest gain
 _ROUNDING_MARGIN = 4e-7
 # Reductions are whole multiples of 2^-32: sums of integers are exact however the stream is cut, and
@@ -150,11 +149,15 @@ class TruePeakLimiter:
         sample_rate_hz: Samples a second.
         channels: Number of channels, all under one gain.
         ceiling: Linear true peak that the output does not exceed, > 0.
+        is_draft: Leave out the second stage: half the work, for trials whose output is only
+            measured for loudness.
     """
 
-    def __init__(self, sample_rate_hz: int, channels: int, ceiling: float) -> None:
+    def __init__(
+        self, sample_rate_hz: int, channels: int, ceiling: float, *, is_draft: bool = False
+    ) -> None:
         aim = ceiling * (1 - _ROUNDING_MARGIN)
-        self._stages = [_Stage(sample_rate_hz, channels, aim) for _ in range(_STAGES)]
+        self._stages = [_Stage(sample_rate_hz, channels, aim) for _ in range(1 if is_draft else 2)]
         self._channels = channels
         self._late = sum(stage.latency for stage in self._stages)
 

@@ -45,6 +45,7 @@ class Loudness:
         momentary_lufs: (steps,) float64 at 10 Hz; element ``n`` is the window up to (n + 1) / 10 s.
         short_term_lufs: (steps,) float64, likewise.
         step_energies: (steps,) float64, channel-weighted mean squares of consecutive 10 ms.
+        step_peaks: (steps,) float64, largest sample of each, linear.
     """
 
     integrated_lufs: float
@@ -56,6 +57,7 @@ class Loudness:
     momentary_lufs: NDArray[np.float64]
     short_term_lufs: NDArray[np.float64]
     step_energies: NDArray[np.float64]
+    step_peaks: NDArray[np.float64]
 
 
 def decibels(amplitude: float) -> float:
@@ -69,7 +71,7 @@ def amplitude(level_db: float) -> float:
 
 
 class EnergyMeter:
-    """Takes the K-weighted energy of a stream of blocks; holds 8 bytes for each 10 ms.
+    """Takes the K-weighted energy of a stream of blocks; holds 16 bytes for each 10 ms.
 
     Args:
         sample_rate_hz: At least 8000.
@@ -89,9 +91,10 @@ class EnergyMeter:
         self._rate = sample_rate_hz
         self._weights = weights
         self._sections = k_weighting(sample_rate_hz)
-        self._state = np.zeros((len(weights), 5))
+        self._state = np.zeros((len(weights), 6))
         self._position = 0
-        self._steps: list[NDArray[np.float64]] = []
+        self._energies: list[NDArray[np.float64]] = []
+        self._peaks: list[NDArray[np.float64]] = []
 
     def update(self, samples: NDArray[np.float32]) -> None:
         """Take the next block, (frames, channels) float32.
@@ -101,9 +104,9 @@ class EnergyMeter:
         """
         after = self._position + len(samples)
         complete = self._step_of(after) - self._step_of(self._position)
-        energies = np.empty((complete, len(self._weights)))
+        energies, peaks = np.empty((2, complete, len(self._weights)))
         add_weighted_energies(
-            samples, self._sections, self._state, self._position, self._rate, energies
+            samples, self._sections, self._state, self._position, self._rate, energies, peaks
         )
         if not np.isfinite(self._state).all():
             raise UnusableMedia(
@@ -112,7 +115,8 @@ class EnergyMeter:
                 hint="Export it again from the program that made it.",
             )
         self._position = after
-        self._steps.append(energies @ self._weights * (STEPS_PER_SECOND / self._rate))
+        self._peaks.append(peaks.max(axis=1))
+        self._energies.append(energies @ self._weights * (STEPS_PER_SECOND / self._rate))
 
     def _step_of(self, frame: int) -> int:
         return frame * STEPS_PER_SECOND // self._rate
@@ -120,7 +124,12 @@ class EnergyMeter:
     @property
     def step_energies(self) -> NDArray[np.float64]:
         """(steps,) float64, channel-weighted mean squares of the complete 10 ms so far."""
-        return np.concatenate([np.empty(0), *self._steps])
+        return np.concatenate([np.empty(0), *self._energies])
+
+    @property
+    def step_peaks(self) -> NDArray[np.float64]:
+        """(steps,) float64, largest sample of each, linear."""
+        return np.concatenate([np.empty(0), *self._peaks])
 
 
 class LoudnessMeter:
@@ -151,6 +160,7 @@ class LoudnessMeter:
             momentary_lufs=_lufs(momentary[_HOP_STEPS - 1 :: _HOP_STEPS]),
             short_term_lufs=_lufs(short_term[_HOP_STEPS - 1 :: _HOP_STEPS]),
             step_energies=steps,
+            step_peaks=self._energy.step_peaks,
         )
 
 

@@ -72,7 +72,7 @@ def check_mix(interpolation: str, intensity: float) -> None:
         raise InvalidParameter(f"intensity is {intensity}; it must be 0 to 1.", field="intensity")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # a program may hold tens of megabytes
 def _lut_program(lut: Lut, interpolation: str, intensity: float, pixel_type: str) -> ColourProgram:
     return lut_program(lut, interpolation, intensity, PEAKS.get(pixel_type, 1.0))
 
@@ -81,27 +81,29 @@ def lut_program(
     lut: Lut | None, interpolation: str, intensity: float, peak: float
 ) -> ColourProgram:
     """Return the program of a lone LUT; for integers its shaper becomes a table of all codes."""
-    shaper = _NO_TABLE if lut is None or lut.shaper is None else _channel_major(lut.shaper)
-    shaper_domain = (
-        np.zeros((3, 2), np.float32) if lut is None else _span(lut.shaper_min, lut.shaper_max)
-    )
     program = ColourProgram(
         code_curves=_NO_TABLE,
         channels=np.zeros((3, len(PARAMETERS)), np.float32),
         channel_stages=0,
         saturation=np.float32(-1),
-        shaper=shaper,
-        shaper_domain=shaper_domain,
-        lattice=np.zeros(0, np.float32) if lut is None else lut.lattice.reshape(-1),
-        edge=0 if lut is None or lut.table is None else len(lut.table),
-        domain=np.zeros((3, 2), np.float32)
-        if lut is None
-        else _span(lut.domain_min, lut.domain_max),
+        shaper=_NO_TABLE,
+        shaper_domain=np.zeros((3, 2), np.float32),
+        lattice=np.zeros(0, np.float32),
+        edge=0,
+        domain=np.zeros((3, 2), np.float32),
         interpolation=INTERPOLATIONS[interpolation],
         intensity=np.float32(intensity),
         peak=np.float32(peak),
     )
-    if peak == 1 or shaper.size == 0:
+    if lut is not None and lut.table is not None:
+        edge = len(lut.table)
+        domain = _positions(lut.domain_min, lut.domain_max, edge)
+        program = program._replace(lattice=lut.lattice.reshape(-1), edge=edge, domain=domain)
+    if lut is not None and lut.shaper is not None:
+        domain = _positions(lut.shaper_min, lut.shaper_max, len(lut.shaper))
+        shaper = np.ascontiguousarray(lut.shaper.T)
+        program = program._replace(shaper=shaper, shaper_domain=domain)
+    if peak == 1 or program.shaper.size == 0:
         return program
     codes = np.arange(int(peak) + 1) / peak
     return fold_shaper(program._replace(code_curves=np.stack([codes] * 3).astype(np.float32)))
@@ -110,15 +112,12 @@ def lut_program(
 def fold_shaper(program: ColourProgram) -> ColourProgram:
     """Move a program's shaper into its code curves; the saturation must not stand between."""
     curves = program.code_curves.copy()
-    for channel, (low, inverse) in enumerate(program.shaper_domain):
-        look_up_curve(curves[channel], program.shaper[channel], low, inverse)
+    for channel, (scale, bias) in enumerate(program.shaper_domain):
+        look_up_curve(curves[channel], program.shaper[channel], scale, bias)
     return program._replace(code_curves=curves, shaper=_NO_TABLE)
 
 
-def _channel_major(shaper: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(shaper.T)
-
-
-def _span(low: Float3, high: Float3) -> NDArray[np.float32]:
-    """Return (3, 2): the low end and 1 / width of each channel's range."""
-    return np.array([(a, 1 / (b - a)) for a, b in zip(low, high, strict=True)], np.float32)
+def _positions(low: Float3, high: Float3, size: int) -> NDArray[np.float32]:
+    """Return (3, 2): the factor and offset that map each channel's range to 0 … size - 1."""
+    scales = [(size - 1) / (b - a) for a, b in zip(low, high, strict=True)]
+    return np.array([(s, -a * s) for s, a in zip(scales, low, strict=True)], np.float32)

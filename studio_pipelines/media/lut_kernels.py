@@ -8,7 +8,7 @@ one 16-byte vector a point.
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
 from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ NEAREST: Final = 2
 BLOCK: Final = 512
 FASTMATH: Final = {"nsz", "contract"}  # never "nnan": a NaN must not become a table index
 
-_FLOAT4 = ir.VectorType(ir.FloatType(), 4)
-_INT32 = ir.IntType(32)
+_FLOAT4: Any = ir.VectorType(ir.FloatType(), 4)
+_INT32: Any = ir.IntType(32)
 
 _Floats = NDArray[np.float32]
 _Ints = NDArray[np.int32]
@@ -32,13 +32,12 @@ def _point(builder: Any, data: Any, element: Any) -> Any:
 
 
 def _splat(builder: Any, value: Any) -> Any:
-    empty = ir.Constant(_FLOAT4, ir.Undefined)
+    empty = ir.Constant(_FLOAT4, None)
     first = builder.insert_element(empty, value, ir.Constant(_INT32, 0))
     return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_INT32, 4), [0] * 4))
 
 
-@intrinsic
-def _blend(_typing: Any, out: Any, _at: Any, lattice: Any, points: Any, weights: Any) -> Any:
+def _typed_blend(_typing: Any, out: Any, _at: Any, lattice: Any, points: Any, weights: Any) -> Any:
     """Store Σ weights[i] · lattice[points[i]] as four floats at ``out[at]``.
 
     The vectors are spelled out because Numba runs LLVM without its SLP vectoriser, and the loop
@@ -64,29 +63,32 @@ def _blend(_typing: Any, out: Any, _at: Any, lattice: Any, points: Any, weights:
     return signature, generate
 
 
+_blend: Any = intrinsic(_typed_blend)
+
+
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
 def _cell(
-    value: np.float32, low: np.float32, inverse: np.float32, top: np.float32
+    value: np.float32, scale: np.float32, bias: np.float32, top: np.float32
 ) -> tuple[np.float32, np.float32]:
-    """Return (fraction, low index) of a value along one axis; NaN reads as the domain's low end.
+    """Return (fraction, index) of value · scale + bias, held to 0 … top; NaN reads as 0.
 
-    Comparisons are written out, as they become single vector instructions that settle NaN;
-    Numba's ``min`` and ``max`` do not.
+    ``max(zero, t)`` keeps its first argument unless the second is greater, which settles NaN;
+    the other order would not.
     """
-    zero, one = np.float32(0), np.float32(1)
-    t = (value - low) * inverse
-    t = t if t > zero else zero
-    t = (t if t < one else one) * top
+    zero, last = np.float32(0), top - np.float32(1)
+    t = value * scale + bias
+    t = max(zero, t)
+    t = min(top, t)
     index = np.floor(t)
-    index = index if index < top - one else top - one
+    index = min(last, index)
     return t - index, index
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def look_up_curve(x: _Floats, curve: _Floats, low: np.float32, inverse: np.float32) -> None:
+def look_up_curve(x: _Floats, curve: _Floats, scale: np.float32, bias: np.float32) -> None:
     """Replace x by the curve's value at x, linear between entries, held at both ends."""
     for k in range(x.size):
-        t, index = _cell(x[k], low, inverse, np.float32(curve.size - 1))
+        t, index = _cell(x[k], scale, bias, np.float32(curve.size - 1))
         i = int(index)
         x[k] = curve[i] + (curve[i + 1] - curve[i]) * t
 
@@ -95,47 +97,48 @@ def look_up_curve(x: _Floats, curve: _Floats, low: np.float32, inverse: np.float
 def _tetrahedra(
     x: _Floats, m: int, domain: _Floats, edge: int, points: _Ints, weights: _Floats
 ) -> None:
-    """Find the four lattice points of each position's tetrahedron, and their weights.
+    """Find three lattice points of each pixel's tetrahedron, and the weights of all four.
 
     A cell falls into six tetrahedra by the order of the three fractions; the path runs from the
-    cell's low corner along the axis of the largest fraction first (Kasson et al., 1993). Indices
-    are exact in float32 up to 256³ = 2²⁴.
+    cell's low corner along the axis of the largest fraction first (Kasson et al., 1993) and ends at
+    its far corner. Indices are exact in float32 up to 256³ = 2²⁴.
     """
     top, one = np.float32(edge - 1), np.float32(1)
     green, blue = np.float32(edge), np.float32(edge * edge)
+    corner = one + green + blue
     red_x, green_x, blue_x = x[0, :m], x[1, :m], x[2, :m]
-    red_low, green_low, blue_low = domain[0, 0], domain[1, 0], domain[2, 0]
-    red_inverse, green_inverse, blue_inverse = domain[0, 1], domain[1, 1], domain[2, 1]
-    point_0, point_1, point_2, point_3 = points[0], points[1], points[2], points[3]
+    red_scale, green_scale, blue_scale = domain[0, 0], domain[1, 0], domain[2, 0]
+    red_bias, green_bias, blue_bias = domain[0, 1], domain[1, 1], domain[2, 1]
+    point_0, point_1, point_2 = points[0], points[1], points[2]
     weight_0, weight_1, weight_2, weight_3 = weights[0], weights[1], weights[2], weights[3]
     for k in range(m):
-        r, r0 = _cell(red_x[k], red_low, red_inverse, top)
-        g, g0 = _cell(green_x[k], green_low, green_inverse, top)
-        b, b0 = _cell(blue_x[k], blue_low, blue_inverse, top)
+        r, r0 = _cell(red_x[k], red_scale, red_bias, top)
+        g, g0 = _cell(green_x[k], green_scale, green_bias, top)
+        b, b0 = _cell(blue_x[k], blue_scale, blue_bias, top)
         origin = r0 + g0 * green + b0 * blue
-        far = origin + (one + green + blue)
         rg, gb, rb = r >= g, g >= b, r >= b
-        first = one if (rg and rb) else (green if gb else blue)
-        last = blue if (gb and rb) else (green if rg else one)
+        first = one if (rg & rb) else (green if gb else blue)
+        last = blue if (gb & rb) else (green if rg else one)
         more, less = (r if rg else g), (g if rg else r)
-        high, low = (more if more > b else b), (less if less < b else b)
-        rest = less if less > b else b
-        middle = more if more < rest else rest
+        high, low = max(b, more), min(b, less)
+        rest = max(b, less)
+        middle = min(rest, more)
         point_0[k], point_1[k] = np.int32(origin), np.int32(origin + first)
-        point_2[k], point_3[k] = np.int32(far - last), np.int32(far)
+        point_2[k] = np.int32(origin + (corner - last))
         weight_0[k], weight_1[k] = one - high, high - middle
         weight_2[k], weight_3[k] = middle - low, low
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
 def _tetrahedral(
-    m: int, lattice: _Floats, out: _Floats, lanes: int, points: _Ints, weights: _Floats
+    m: int, lattice: _Floats, edge: int, out: _Floats, lanes: int, points: _Ints, weights: _Floats
 ) -> None:
-    point_0, point_1, point_2, point_3 = points[0], points[1], points[2], points[3]
+    corner = 1 + edge + edge * edge
+    point_0, point_1, point_2 = points[0], points[1], points[2]
     w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     for k in range(m):
-        a, b, c, d = point_0[k], point_1[k], point_2[k], point_3[k]
-        corners = (np.intp(a), np.intp(b), np.intp(c), np.intp(d))
+        near = np.intp(point_0[k])
+        corners = (near, np.intp(point_1[k]), np.intp(point_2[k]), near + corner)
         _blend(out, k * lanes, lattice, corners, (w0[k], w1[k], w2[k], w3[k]))
 
 
@@ -189,18 +192,18 @@ def look_up_lattice(
     Args:
         x: Red, green and blue (3, BLOCK); values outside the domain are held to its ends.
         m: How many pixels.
-        domain: (3, 2): each channel's low end and 1 / width.
+        domain: (3, 2): each channel's factor and offset from value to table position.
         lattice: The table, flat: 4 floats a point, red fastest.
         edge: Points along an edge.
         interpolation: TETRAHEDRAL, TRILINEAR or NEAREST.
         out: Flat, at least m · lanes + 4 long; each pixel's store spills past its third value.
         lanes: Floats from one pixel to the next in ``out``, 3 or 4.
-        points: Scratch (4, BLOCK).
+        points: Scratch (3, BLOCK).
         weights: Scratch (4, BLOCK).
     """
     if interpolation == TETRAHEDRAL:
         _tetrahedra(x, m, domain, edge, points, weights)
-        _tetrahedral(m, lattice, out, lanes, points, weights)
+        _tetrahedral(m, lattice, edge, out, lanes, points, weights)
     elif interpolation == TRILINEAR:
         _trilinear(x, m, domain, lattice, edge, out, lanes)
     else:

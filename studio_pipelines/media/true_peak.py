@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 OVERSAMPLING = 16
@@ -20,56 +20,65 @@ FRAMES_AFTER = TAPS_PER_PHASE // 2
 _KAISER_BETA = 5.0
 _LIBEBUR128_PROTOTYPE_TAPS = 49
 _BLOCK = 64
-_SEGMENTS = 16
+_FLOAT32_MARGIN = 1 + 1e-5
 
 
 @dataclass(frozen=True)
 class Interpolators:
-    """The polyphase filters of one sample rate, in the order in which they are tried.
+    """The polyphase filters of one sample rate, and what makes it safe to leave some out.
 
-    A filter's row holds the weights of frames ``n - 15 … n + 16`` for one instant between frames
-    ``n`` and ``n + 1``.
+    They stand in three levels: quarters of a frame and libebur128's phases, eighths, sixteenths.
 
     Attributes:
-        coarse: (phases, 32) float32, quarters of a frame and libebur128's phases.
-        fine: (phases, 32) float32, the remaining sixteenths.
-        gain_bound: No interpolated value exceeds this times the largest sample in its window.
-        fine_bound: No fine value exceeds the largest sample or coarse value beside it by more than
-            this times the largest sample in its window.
+        weights: (phases, 32) float32; a row weights frames ``n - 15 … n + 16`` for one instant
+            between frames ``n`` and ``n + 1``.
+        level_ends: Number of rows up to and with each level.
+        level_bounds: No value from this level on exceeds the largest value of the levels before by
+            more than this times the largest sample in reach; for the first level, by itself.
     """
 
-    coarse: NDArray[np.float32]
-    fine: NDArray[np.float32]
-    gain_bound: float
-    fine_bound: float
+    weights: NDArray[np.float32]
+    level_ends: tuple[int, int, int]
+    level_bounds: tuple[float, float, float]
+
+    @property
+    def gain_bound(self) -> float:
+        """No true peak exceeds this times the largest sample."""
+        return self.level_bounds[0]
 
 
 @cache
 def interpolators(sample_rate_hz: int) -> Interpolators:
     """Design the filters for a sample rate.
 
-    Returns:
-        Filters with the bounds that make skipping safe. Both bounds are sums of absolute filter
-        weights (the triangle inequality), so they hold for every signal.
+    The bounds are sums of absolute weights (the triangle inequality) and hold for every signal: of
+    the filters for the first level, of their distance from the chord between their neighbours of
+    the level before for the others.
     """
     phases = np.stack([_windowed_sinc(k / OVERSAMPLING) for k in range(OVERSAMPLING + 1)])
-    quarter = OVERSAMPLING // 4
-    is_coarse = np.arange(1, OVERSAMPLING) % quarter == 0
-    between = phases[1:-1]
-    coarse = np.concatenate([between[is_coarse], _libebur128_phases(sample_rate_hz)])
-    fine_bound = 0.0
-    for k in np.flatnonzero(~is_coarse) + 1:
-        left = k // quarter * quarter
-        share = (k - left) / quarter
-        chord = (1 - share) * phases[left] + share * phases[left + quarter]
-        fine_bound = max(fine_bound, float(np.abs(phases[k] - chord).sum()))
-    every = np.concatenate([between, coarse])
+    levels = [np.concatenate([phases[4:16:4], _libebur128_phases(sample_rate_hz)])]
+    levels += [phases[2:16:4], phases[1:16:2]]
+    every = np.concatenate(levels)
+    largest_gain = float(np.abs(every).sum(axis=1).max())
+    bounds = [largest_gain, _chord_bound(phases, 4), _chord_bound(phases, 2)]
+    bounds = [bound * _FLOAT32_MARGIN for bound in bounds]
+    ends = np.cumsum([len(level) for level in levels])
     return Interpolators(
-        coarse=np.ascontiguousarray(coarse, dtype=np.float32),
-        fine=np.ascontiguousarray(between[~is_coarse], dtype=np.float32),
-        gain_bound=float(np.abs(every).sum(axis=1).max()) * (1 + 1e-5),
-        fine_bound=fine_bound * (1 + 1e-5),
+        weights=every.astype(np.float32),
+        level_ends=(int(ends[0]), int(ends[1]), int(ends[2])),
+        level_bounds=(bounds[0], bounds[1], bounds[2]),
     )
+
+
+def _chord_bound(phases: NDArray[np.float64], spacing: int) -> float:
+    """Bound how far a phase can exceed the line between its neighbours ``spacing`` apart."""
+    bound = 0.0
+    for k in range(OVERSAMPLING):
+        left = k // spacing * spacing
+        share = (k - left) / spacing
+        chord = (1 - share) * phases[left] + share * phases[left + spacing]
+        bound = max(bound, float(np.abs(phases[k] - chord).sum()))
+    return bound
 
 
 def _windowed_sinc(fraction: float) -> NDArray[np.float64]:
@@ -113,7 +122,7 @@ def _raise_to_filtered(  # pragma: no cover - compiled
     value: NDArray[np.float32],
     peaks: NDArray[np.float32],
 ) -> np.float32:
-    """Raise ``peaks`` to what one filter gives for a block of 64 frames; return the largest."""
+    """Raise ``peaks`` to what one filter gives for a block of frames; return the largest."""
     for n in range(_BLOCK):
         value[n] = 0.0
     for k in range(0, TAPS_PER_PHASE, 8):
@@ -134,41 +143,37 @@ def _raise_to_filtered(  # pragma: no cover - compiled
     return largest
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=_FASTMATH)
+@njit(cache=True, nogil=True, fastmath=_FASTMATH)
 def _interval_peaks(  # pragma: no cover - compiled
     x: NDArray[np.float32],
-    coarse: NDArray[np.float32],
-    fine: NDArray[np.float32],
-    bounds: tuple[float, float],
+    weights: NDArray[np.float32],
+    level_ends: tuple[int, int, int],
+    level_bounds: tuple[float, float, float],
     threshold: float,
     peaks: NDArray[np.float32],
 ) -> None:
-    gain_bound, fine_bound = bounds
-    channels, blocks = x.shape[0], peaks.shape[0] // _BLOCK
-    for segment in prange(_SEGMENTS):
-        value = np.empty(_BLOCK, np.float32)
-        for block in range(blocks * segment // _SEGMENTS, blocks * (segment + 1) // _SEGMENTS):
-            start = block * _BLOCK
-            out = peaks[start : start + _BLOCK]
-            out[:] = 0.0
-            for channel in range(channels):
-                row = x[channel]
-                for n in range(_BLOCK):
-                    sample = abs(row[start + FRAMES_BEFORE + n])
-                    if sample > out[n]:
-                        out[n] = sample
-                around = _largest(row[start : start + _BLOCK + TAPS_PER_PHASE - 1])
-                if around * gain_bound <= threshold:
-                    continue
-                # The last interval's chord ends on the sample of the frame after the block.
-                first = start + FRAMES_BEFORE
-                near = _largest(row[first : first + _BLOCK + 1])
-                for phase in range(coarse.shape[0]):
-                    near = max(near, _raise_to_filtered(row, start, coarse[phase], value, out))
-                if near + fine_bound * around <= threshold:
-                    continue
-                for phase in range(fine.shape[0]):
-                    _raise_to_filtered(row, start, fine[phase], value, out)
+    value = np.empty(_BLOCK, np.float32)
+    for start in range(0, peaks.shape[0], _BLOCK):
+        out = peaks[start : start + _BLOCK]
+        out[:] = 0.0
+        for channel in range(x.shape[0]):
+            row = x[channel]
+            for n in range(_BLOCK):
+                sample = abs(row[start + FRAMES_BEFORE + n])
+                if sample > out[n]:
+                    out[n] = sample
+            around = _largest(row[start : start + _BLOCK + TAPS_PER_PHASE - 1])
+            near, phase = np.float32(0.0), 0
+            for level in range(len(level_ends)):
+                if near + level_bounds[level] * around <= threshold:
+                    break
+                if level == 0:
+                    # The last interval's chord ends on the sample of the frame after the block.
+                    first = start + FRAMES_BEFORE
+                    near = _largest(row[first : first + _BLOCK + 1])
+                while phase < level_ends[level]:
+                    near = max(near, _raise_to_filtered(row, start, weights[phase], value, out))
+                    phase += 1
 
 
 def interval_peaks(
@@ -192,8 +197,9 @@ def interval_peaks(
         planar = np.pad(planar, ((0, 0), (0, spare)))
     planar = np.ascontiguousarray(planar)  # strided rows cannot be vectorised
     peaks = np.empty(frames + spare, np.float32)
-    bounds = (filters.gain_bound, filters.fine_bound)
-    _interval_peaks(planar, filters.coarse, filters.fine, bounds, threshold, peaks)
+    _interval_peaks(
+        planar, filters.weights, filters.level_ends, filters.level_bounds, threshold, peaks
+    )
     return peaks[:frames]
 
 
@@ -232,14 +238,14 @@ class TruePeakMeter:
 
     @property
     def true_peak(self) -> float:
-        """Largest true peak so far, linear; without the last 16 frames before ``finish``."""
+        """Largest true peak, linear; until ``finish``, without the last 16 frames."""
         return self._true_peak
 
 
 def true_peak(samples: NDArray[np.float32], sample_rate_hz: int) -> float:
     """Measure the true peak of (frames, channels) float32 samples; linear, 1.0 is full scale."""
     meter = TruePeakMeter(sample_rate_hz, samples.shape[1])
-    for start in range(0, len(samples), 1 << 16):
-        meter.update(np.asarray(samples[start : start + (1 << 16)]))
+    for block in np.array_split(samples, len(samples) // (1 << 16) + 1):
+        meter.update(block)
     meter.finish()
     return meter.true_peak

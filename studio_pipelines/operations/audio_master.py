@@ -1,0 +1,130 @@
+"""Bring a programme to a loudness target under a true-peak ceiling."""
+
+import json
+from typing import TYPE_CHECKING, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from resources.artifacts import Artifact, ArtifactStore
+from resources.gpu import Gpu
+from resources.progress import Progress
+from studio_pipelines.media.sniff import Media
+from studio_pipelines.operation import (
+    ModelIdentity,
+    Operation,
+    OperationResult,
+    Parameters,
+    studio_op,
+)
+
+if TYPE_CHECKING:
+    from studio_pipelines.media.mastering_target import MasteringSettings
+
+MODEL = ModelIdentity("studio-master", "1", "Apache-2.0", "builtin")
+
+
+class AudioMaster(Parameters):
+    """How loud the master shall be, and how to store it."""
+
+    preset: Literal["streaming", "apple", "podcast", "ebu", "atsc"] = Field(
+        "streaming", description="Target and ceiling by where the master will be heard."
+    )
+    target_lufs: float | None = Field(
+        None, ge=-70, le=-5, description="Integrated loudness in LUFS instead of the preset's."
+    )
+    true_peak_db: float | None = Field(
+        None, ge=-9, le=0, description="True-peak ceiling in dBTP instead of the preset's."
+    )
+    mode: Literal["linear", "dynamic", "auto"] = Field(
+        "auto", description="Gain only, or gain and limiter; auto limits only where it must."
+    )
+    dual_mono: bool = Field(False, description="Count a mono file as played by two loudspeakers.")
+    format: Literal["wav", "flac", "mp3", "aac", "opus"] = Field(
+        "wav", description="Format of the master."
+    )
+    bit_depth: Literal[16, 24, 32] | None = Field(
+        None, description="Bits of wav and flac; 24 when left out, 32 is floating point."
+    )
+    bitrate: int | None = Field(None, ge=8, le=512, description="Of lossy formats, in kbit/s.")
+
+
+@studio_op(AudioMaster)
+def audio_master(
+    _context: dg.OpExecutionContext,
+    params: AudioMaster,
+    audio: Artifact,
+    artifacts: ArtifactStore,
+    gpu: Gpu,
+    progress: Progress,
+) -> OperationResult:
+    """Master a song: loudness to the target, true peak under the ceiling, measured on the file."""
+    from studio_pipelines.media.audio_encode import AudioEncoding
+    from studio_pipelines.media.mastering import master_file
+    from studio_pipelines.media.mastering_report import metrics, report, verification
+    from studio_pipelines.media.shared_decoder import shared_decoder
+
+    encoding = AudioEncoding(params.format, params.bit_depth, params.bitrate)
+    progress.report(0.0, "decoding")
+    with artifacts.local_path(audio) as path:
+        clip = shared_decoder().audio(path, field="audio")
+    with gpu.use() as use, artifacts.scratch() as folder:
+        file = folder / f"master.{encoding.extension}"
+        mastering = master_file(
+            clip.samples,
+            clip.sample_rate_hz,
+            clip.tags,
+            _settings(params, clip.channel_layout),
+            encoding,
+            file,
+            report_progress=progress.report,
+        )
+        progress.report(1.0, "storing")
+        (folder / "report.json").write_text(json.dumps(report(mastering)))
+        kept = {
+            "master": artifacts.adopt(file, media_type=encoding.media_type, filename=file.name),
+            "report": artifacts.adopt(
+                folder / "report.json", media_type="application/json", filename="report.json"
+            ),
+        }
+    return OperationResult(
+        assets=kept,
+        metrics={"audioSeconds": clip.duration_s, **metrics(mastering), **use.describe()},
+        verification=verification(mastering),
+        model=MODEL,
+        notes=clip.notes,
+    )
+
+
+def _settings(params: AudioMaster, channel_layout: str) -> "MasteringSettings":
+    from studio_pipelines.media.mastering_target import (
+        PRESETS,
+        MasteringSettings,
+        MasteringTarget,
+    )
+
+    preset = PRESETS[params.preset]
+    target_lufs = preset.target_lufs if params.target_lufs is None else params.target_lufs
+    true_peak_db = preset.true_peak_db if params.true_peak_db is None else params.true_peak_db
+    target = MasteringTarget(target_lufs, true_peak_db)
+    return MasteringSettings(target, params.mode, params.dual_mono, channel_layout)
+
+
+def _warm_up() -> None:
+    from studio_pipelines.media import mastering  # noqa: F401  compiled kernels come with it
+    from studio_pipelines.media.shared_decoder import shared_decoder
+
+    shared_decoder().warm()
+
+
+OPERATION = Operation(
+    op=audio_master,
+    parameters=AudioMaster,
+    route="/audio/master",
+    worker="audio-master",
+    lane="audio",
+    accepts={"audio": (Media.AUDIO, Media.VIDEO)},
+    returns=Media.AUDIO,
+    warm_up=_warm_up,
+    examples={"streaming": {"audio": "asset:ast_0123456789abcdef01234567", "preset": "streaming"}},
+)

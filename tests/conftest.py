@@ -1,0 +1,77 @@
+"""What many tests share: real servers, workers and stores."""
+
+import io
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS_DIR = Path(__file__).resolve().parent
+# The folders here are named like the packages that they test; the packages must be found first.
+sys.path.insert(0, str(TESTS_DIR.parent))
+
+from PIL import Image  # noqa: E402
+from running_studio import RunningStudio, running_studio  # noqa: E402
+
+from resources.artifacts import ArtifactStore  # noqa: E402
+from studio_pipelines.embedded_servers import embedded_broker  # noqa: E402
+from studio_pipelines.settings import Settings, load_settings  # noqa: E402
+from studio_pipelines.supervisor import Supervisor  # noqa: E402
+
+SYNC_WAIT_S = 2.0
+MAX_UPLOAD_BYTES = 1 << 20
+
+
+def settings_for(data_dir: Path, **more: object) -> Settings:
+    """Return settings of a small studio that takes the file-copying operation."""
+    return load_settings(
+        data_dir=data_dir,
+        sync_wait_s=SYNC_WAIT_S,
+        max_upload_bytes=MAX_UPLOAD_BYTES,
+        operation_packages=("studio_pipelines.operations", "twelfth_operation"),
+        **more,
+    )
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A studio that runs for the whole session, with the worker of the twelfth operation alone."""
+    settings = settings_for(tmp_path_factory.mktemp("studio"))
+    with running_studio(settings, ("broker", "database", "worker-test", "api")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey server of its own, without anybody else on it."""
+    folder = tmp_path_factory.mktemp("broker")
+    supervisor = Supervisor(folder)
+    server = embedded_broker(folder)
+    supervisor.start([server.process])
+    supervisor.wait_ready()
+    yield server.url
+    supervisor.stop()
+
+
+@pytest.fixture(params=["folder", "memory"])
+def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    """An empty store: once in a folder, once in fsspec's memory file system."""
+    if request.param == "folder":
+        return ArtifactStore(url=tmp_path.joinpath("store").as_uri())
+    return ArtifactStore(url=f"memory://{secrets.token_hex(8)}")
+
+
+@pytest.fixture
+def folder_store(tmp_path: Path) -> ArtifactStore:
+    """An empty store in a folder."""
+    return ArtifactStore(url=tmp_path.joinpath("store").as_uri())
+
+
+@pytest.fixture(scope="session")
+def pixel_png() -> bytes:
+    """A picture of one pixel."""
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1), (200, 100, 50)).save(file, "PNG")
+    return file.getvalue()
