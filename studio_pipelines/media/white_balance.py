@@ -29,17 +29,17 @@ def white_balance_gains(temperature_mired: float, tint: float) -> tuple[float, f
         tint: Shift in 1/3000 of Duv, -100 to 100; positive is towards magenta.
     """
     mired = _D65_MIRED + temperature_mired
-    along = _planckian_uv(mired + 0.5) - _planckian_uv(mired - 0.5)
+    along = planckian_uv(mired + 0.5) - planckian_uv(mired - 0.5)
     towards_magenta = np.array([along[1], -along[0]]) / np.hypot(*along)
     if towards_magenta[1] > 0:
         towards_magenta = -towards_magenta
-    uv = _D65_UV + _planckian_uv(mired) - _planckian_uv(_D65_MIRED)
+    uv = _D65_UV + planckian_uv(mired) - planckian_uv(_D65_MIRED)
     gains = _linear_rgb(uv + towards_magenta * tint * _DUV_PER_TINT) / _linear_rgb(_D65_UV)
     red, green, blue = (gains / (gains @ _LUMA)).tolist()
     return red, green, blue
 
 
-def _planckian_uv(mired: float) -> NDArray[np.float64]:
+def planckian_uv(mired: float) -> NDArray[np.float64]:
     """Return CIE 1960 (u, v) of a black body (Krystek, 1985: 1000 K to 15 000 K, smooth beyond)."""
     t = 1e6 / mired
     u = (0.860117757 + 1.54118254e-4 * t + 1.28641212e-7 * t * t) / (

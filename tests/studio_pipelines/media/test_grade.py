@@ -10,7 +10,7 @@ from studio_pipelines.media.grade_bake import bake, cube_max_error
 from studio_pipelines.media.lut import apply_lut
 from studio_pipelines.media.lut_formats import format_cube, parse_cube
 from studio_pipelines.media.lut_table import Lut
-from studio_pipelines.media.white_balance import white_balance_gains
+from studio_pipelines.media.white_balance import planckian_uv, white_balance_gains
 
 PEAKS = [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1)]
 CDL = Cdl(slope=(1.1, 0.95, 0.9), offset=(-0.02, 0.01, 0.03), power=(0.9, 1.1, 1.2), saturation=1.3)
@@ -159,9 +159,23 @@ def test_white_balance_directions():
     assert warm[0] > 1 > warm[2]
     magenta = white_balance_gains(0, 50)
     assert magenta[1] < 1 < min(magenta[0], magenta[2])
-    # Black bodies of 5000 K and 6504 K, from Planck's law and the CIE 1931 observer.
-    planck = white_balance_gains(1e6 / 5000 - 1e6 / 6504, 0)
-    assert planck[2] / planck[0] == pytest.approx(0.617 / 1.187, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("kelvin", "x", "y"),
+    [
+        (4000, 0.3805, 0.3768),
+        (5000, 0.3451, 0.3516),
+        (6500, 0.3135, 0.3237),
+        (9000, 0.2869, 0.2956),
+    ],
+)
+def test_the_planckian_locus(kelvin, x, y):
+    # Chromaticities of black bodies under the CIE 1931 observer.
+    scale = -2 * x + 12 * y + 3
+    np.testing.assert_allclose(
+        planckian_uv(1e6 / kelvin), [4 * x / scale, 6 * y / scale], atol=2e-4
+    )
 
 
 @pytest.mark.parametrize(

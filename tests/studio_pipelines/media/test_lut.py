@@ -125,7 +125,7 @@ def test_steep_shapers_are_as_exact_as_opencolorio(tmp_path, edge, dtype, peak, 
     pixels = picture(dtype)
     exact = in_double_precision(pixels, lut, peak)
     peer = worst(through_ocio(pixels, lut, tmp_path), exact)
-    assert worst(apply_lut(pixels, lut), exact) <= peer + 1e-6 * peak
+    assert worst(apply_lut(pixels, lut), exact) <= 1.05 * peer
 
 
 @pytest.mark.parametrize(("dtype", "peak"), PEAKS)
