@@ -74,7 +74,7 @@ def problem_response(problem: Mapping[str, Any], *, instance: str, **more: Any) 
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
     return JSONResponse(
         {
-            "type": f"/docs/errors#{problem['code']}",
+            "type": f"urn:studio:problem:{problem['code']}",
             "title": http.HTTPStatus(status).phrase,
             "status": status,
             "detail": problem["message"],

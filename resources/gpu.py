@@ -1,7 +1,8 @@
 """The device that operations run on, and what they use of it."""
 
+import importlib.metadata
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -45,7 +46,7 @@ class Gpu(dg.ConfigurableResource):
         """Return ``cuda:0`` or ``cpu``; ``CUDA_VISIBLE_DEVICES`` is respected."""
         if self.preference != "auto":
             return self.preference
-        return "cuda:0" if visible_gpu_indices() else "cpu"
+        return "cuda:0" if visible_gpu_indices() and torch_has_cuda() else "cpu"
 
     @contextmanager
     def use(self) -> Iterator[DeviceUse]:
@@ -66,6 +67,12 @@ class Gpu(dg.ConfigurableResource):
 
 
 @cache
+def torch_has_cuda() -> bool:
+    """Return whether the installed torch can drive a GPU; its CPU build says so in its version."""
+    return not importlib.metadata.version("torch").endswith("+cpu")
+
+
+@cache
 def _nvml() -> Any | None:
     """Return NVIDIA's management library, or None where there is no driver."""
     import pynvml
@@ -83,29 +90,40 @@ def visible_gpu_indices() -> tuple[int, ...]:
     nvml = _nvml()
     if nvml is None:
         return ()
-    there = range(nvml.nvmlDeviceGetCount())
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is None:
-        return tuple(there)
+    count = nvml.nvmlDeviceGetCount()
+    return chosen_indices(os.environ.get("CUDA_VISIBLE_DEVICES"), count, _index_of_uuid)
+
+
+def chosen_indices(
+    names: str | None, count: int, index_of_uuid: Callable[[str], int | None]
+) -> tuple[int, ...]:
+    """Read ``CUDA_VISIBLE_DEVICES`` as CUDA does.
+
+    Args:
+        names: The variable's value, or None where it is not set and every GPU is visible.
+        count: How many GPUs there are.
+        index_of_uuid: Gives the index of the GPU of a UUID such as ``GPU-…``, or None.
+    """
+    if names is None:
+        return tuple(range(count))
     chosen: list[int] = []
-    for name in (part.strip() for part in allowed.split(",")):
+    for name in (part.strip() for part in names.split(",")):
+        index = int(name) if name.isdecimal() else index_of_uuid(name)
         # CUDA ignores what follows the first name that it does not know.
-        index = _index_of(nvml, name)
-        if index is None or index not in there:
+        if index is None or index >= count:
             break
         chosen.append(index)
     return tuple(chosen)
 
 
-def _index_of(nvml: Any, name: str) -> int | None:
-    if name.isdigit():
-        return int(name)
-    if name.startswith("GPU-"):
-        try:
-            return nvml.nvmlDeviceGetIndex(nvml.nvmlDeviceGetHandleByUUID(name))
-        except nvml.NVMLError:
-            return None
-    return None
+def _index_of_uuid(uuid: str) -> int | None:
+    nvml = _nvml()
+    if nvml is None or not uuid.startswith("GPU-"):
+        return None
+    try:
+        return nvml.nvmlDeviceGetIndex(nvml.nvmlDeviceGetHandleByUUID(uuid))
+    except nvml.NVMLError:
+        return None
 
 
 def read_gpus() -> tuple[dict[str, Any], ...]:

@@ -4,11 +4,14 @@ import json
 import time
 
 import dagster as dg
+import redis
+import structlog
 from pydantic import PrivateAttr
 
 from resources import signals
 
 MIN_INTERVAL_S = 0.2
+log = structlog.get_logger(__name__)
 
 
 class Progress(dg.ConfigurableResource):
@@ -32,8 +35,10 @@ class Progress(dg.ConfigurableResource):
         if stage == self._stage and now_s - self._told_at_s < MIN_INTERVAL_S:
             return
         self._told_at_s, self._stage = now_s, stage
-        signals.connect(self.redis_url).set(
-            signals.progress_key(self._run_id),
-            json.dumps({"fraction": round(min(1.0, max(0.0, fraction)), 4), "stage": stage}),
-            ex=signals.PROGRESS_TTL_S,
-        )
+        told = {"fraction": round(min(1.0, max(0.0, fraction)), 4), "stage": stage}
+        key = signals.progress_key(self._run_id)
+        try:
+            signals.connect(self.redis_url).set(key, json.dumps(told), ex=signals.PROGRESS_TTL_S)
+        except redis.RedisError as error:
+            # Progress is a courtesy: the work goes on without it.
+            log.warning("progress not told", error=str(error))

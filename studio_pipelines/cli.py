@@ -1,8 +1,6 @@
 """The command ``studio``. Heavy modules are imported by the command that needs them."""
 
-import os
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,9 +54,7 @@ def up(
 @app.command()
 def worker(lane: Annotated[str, typer.Option(help="Lane to serve, such as image.")]) -> None:
     """Run one worker, on this machine, for a broker and database that run elsewhere."""
-    os.execv(  # noqa: S606 - the worker takes this process's place
-        sys.executable, [sys.executable, "-m", "studio_pipelines.worker", "--lane", lane]
-    )
+    up(only=f"worker-{lane}")
 
 
 @app.command()

@@ -81,6 +81,7 @@ def service_specs(
                 *(python, "-m", "uvicorn", "api.app:create_app", "--factory"),
                 *("--host", settings.host, "--port", port),
                 *("--timeout-graceful-shutdown", "3"),
+                *("--log-level", settings.log_level.lower()),
             ),
             ready=http_answers(f"{api_url(settings)}/readyz"),
             url=api_url(settings),

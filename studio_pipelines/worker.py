@@ -64,7 +64,7 @@ def main() -> None:
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",
-            "--loglevel=info",
+            f"--loglevel={settings.log_level.lower()}",
         ]
     )
 

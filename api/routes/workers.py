@@ -48,6 +48,13 @@ def _row(
             "status": "offline",
             "ready": False,
             "built": operation is not None,
+            "lane": operation.lane if operation else None,
+            "vram": None,
+            "rssMiB": None,
+            "currentJob": None,
+            "heartbeatAgeMs": None,
+            "host": None,
+            "pid": None,
             "queueDepth": depths.get(operation.name, 0) if operation else 0,
         }
     age_s = max(0.0, now_s - beat.beat_at_s)
