@@ -1,0 +1,121 @@
+"""The launcher on a real Dagster instance and a real broker."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import redis
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster._core.definitions.reconstruct import reconstructable
+from dagster._core.launcher import WorkerStatus
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+
+from resources import signals
+from resources.launcher import WarmCeleryRunLauncher
+from resources.run_tags import PRIORITY_TAG, QUEUE_TAG
+
+pytestmark = pytest.mark.stack
+
+
+@dg.job
+def nothing() -> None:
+    """A job without ops."""
+
+
+@pytest.fixture
+def instance(broker_url: str, tmp_path: Path) -> Iterator[DagsterInstance]:
+    redis.Redis.from_url(broker_url).flushall()
+    overrides = {
+        "run_launcher": {
+            "module": "resources.launcher",
+            "class": "WarmCeleryRunLauncher",
+            "config": {"broker": broker_url},
+        },
+        "run_coordinator": {
+            "module": "dagster._core.run_coordinator",
+            "class": "DefaultRunCoordinator",
+        },
+    }
+    with dg.instance_for_test(overrides=overrides, temp_dir=str(tmp_path)) as instance:
+        yield instance
+
+
+@pytest.fixture
+def broker(broker_url: str) -> redis.Redis:
+    return redis.Redis.from_url(broker_url, decode_responses=True)
+
+
+def launch(instance: DagsterInstance, **tags: str) -> DagsterRun:
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("studio"), "__repository__")
+    run = instance.create_run_for_job(
+        nothing,
+        tags=tags,
+        remote_job_origin=RemoteJobOrigin(repository, "nothing"),
+        job_code_origin=reconstructable(nothing).get_python_origin(),
+    )
+    return instance.submit_run(run.run_id, workspace=None)
+
+
+def state(instance: DagsterInstance, run: DagsterRun) -> DagsterRunStatus:
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+@pytest.mark.parametrize(
+    ("priority", "key"), [("9", "copy"), ("0", "copy:9"), ("12", "copy"), (None, "copy:4")]
+)
+def test_a_run_becomes_one_task_in_its_queue(
+    instance: DagsterInstance, broker: redis.Redis, priority: str | None, key: str
+) -> None:
+    run = launch(instance, **{QUEUE_TAG: "copy"}, **({PRIORITY_TAG: priority} if priority else {}))
+    assert broker.llen(key) == 1
+    task = json.loads(broker.lindex(key, 0))
+    assert task["headers"]["id"] == run.run_id
+    assert task["headers"]["task"] == "studio.execute_run"
+    assert broker.get(signals.heartbeat_key(run.run_id)) == "queued"
+    health = instance.run_launcher.check_run_worker_health(run)
+    assert health.status is WorkerStatus.RUNNING
+
+
+def test_a_run_that_waits_ends_at_once(instance: DagsterInstance, broker: redis.Redis) -> None:
+    run = launch(instance, **{QUEUE_TAG: "copy"})
+    assert state(instance, run) is DagsterRunStatus.STARTING
+    assert instance.run_launcher.terminate(run.run_id)
+    assert state(instance, run) is DagsterRunStatus.CANCELED
+    outcome = json.loads(broker.get(signals.outcome_key(run.run_id)))
+    assert outcome == {"runId": run.run_id, "status": "canceled"}
+    assert not instance.run_launcher.terminate(run.run_id)
+
+
+def test_a_run_in_hand_is_asked_to_stop(instance: DagsterInstance, broker: redis.Redis) -> None:
+    run = launch(instance, **{QUEUE_TAG: "copy"})
+    instance.report_dagster_event(
+        dg.DagsterEvent(event_type_value="PIPELINE_START", job_name=run.job_name), run.run_id
+    )
+    assert state(instance, run) is DagsterRunStatus.STARTED
+    assert instance.run_launcher.terminate(run.run_id)
+    assert state(instance, run) is DagsterRunStatus.CANCELING
+    assert broker.lrange(signals.cancel_key(run.run_id), 0, -1) == ["cancel"]
+    assert broker.get(signals.outcome_key(run.run_id)) is None
+
+
+def test_a_run_whose_worker_fell_silent_is_unhealthy(
+    instance: DagsterInstance, broker: redis.Redis
+) -> None:
+    run = launch(instance, **{QUEUE_TAG: "copy"})
+    broker.delete(signals.heartbeat_key(run.run_id))
+    health = instance.run_launcher.check_run_worker_health(run)
+    assert health.status is WorkerStatus.FAILED
+
+
+def test_a_run_that_there_is_not_cannot_be_stopped(instance: DagsterInstance) -> None:
+    launcher = instance.run_launcher
+    assert isinstance(launcher, WarmCeleryRunLauncher)
+    assert launcher.terminate("11111111-1111-1111-1111-111111111111") is False
