@@ -1,0 +1,157 @@
+"""An operation's op is a plain Dagster op, and its faults are told whole."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from twelfth_operation.file_copy import OPERATION, FileCopy, file_copy
+
+from resources.artifacts import Artifact, ArtifactStore
+from resources.gpu import Gpu
+from resources.progress import Progress
+from resources.run_tags import job_id_of
+from studio_pipelines.catalogue import operations
+from studio_pipelines.errors import UnusableMedia
+from studio_pipelines.jobs import job_of
+from studio_pipelines.operation import ModelIdentity, OperationResult, problem_of
+from studio_pipelines.outcome import outcome_of
+
+IDENTITY = ModelIdentity("copy", "1", "Apache-2.0", "builtin")
+
+
+@pytest.fixture
+def picture(folder_store: ArtifactStore, pixel_png: bytes) -> Artifact:
+    with folder_store.new_writer() as writer:
+        writer.write(pixel_png)
+        return folder_store.keep(writer, media_type="image/png")
+
+
+def execute(
+    store: ArtifactStore, picture: Artifact, config: Mapping[str, Any], broker_url: str = ""
+) -> dg.ExecuteInProcessResult:
+    """Run the operation's job in this process."""
+    return job_of(OPERATION).execute_in_process(
+        run_config={"ops": {"file_copy": {"inputs": {"image": picture.id}, "config": config}}},
+        resources={
+            "artifacts": store,
+            "gpu": Gpu(preference="cpu"),
+            "progress": Progress(redis_url=broker_url),
+            "io_manager": dg.mem_io_manager,
+        },
+        raise_on_error=False,
+    )
+
+
+def test_the_op_yields_its_materialisation_and_its_main_asset(
+    folder_store: ArtifactStore, picture: Artifact, pixel_png: bytes
+) -> None:
+    result = execute(folder_store, picture, {})
+    assert result.success
+    (event,) = result.asset_materializations_for_node("file_copy")
+    assert event.asset_key == dg.AssetKey(["file_copy"])
+    metadata = event.metadata
+    described = metadata["result"].value
+    assert described["assets"]["copy"]["sha256"] == picture.sha256
+    assert described["verification"] == {"passed": True}
+    assert metadata["bytes"].value == float(len(pixel_png))
+    assert metadata["model"].value == "copy"
+    assert metadata["job"].value == job_id_of(result.run_id)
+    # Only numbers can be plotted.
+    assert "passed" not in metadata
+    assert "device" not in metadata
+    main = result.output_for_node("file_copy")
+    assert isinstance(main, Artifact)
+    assert main.id == described["assets"]["copy"]["id"] != picture.id
+
+
+def test_a_fault_ends_the_run_with_its_whole_explanation(
+    folder_store: ArtifactStore, picture: Artifact
+) -> None:
+    result = execute(folder_store, picture, {"refuse": True})
+    assert not result.success
+    assert outcome_of(result.all_events) == {
+        "status": "failed",
+        "error": {
+            "status": 422,
+            "code": "unusable_media",
+            "message": "image: refused on request.",
+            "field": "image",
+            "hint": "Do not ask for it.",
+        },
+    }
+
+
+def test_parameters_are_checked_again_inside_the_run(
+    folder_store: ArtifactStore, picture: Artifact
+) -> None:
+    outcome = outcome_of(execute(folder_store, picture, {"seconds_taken": 61.0}).all_events)
+    assert outcome is not None
+    assert outcome["error"]["code"] == "invalid_parameter"
+    assert outcome["error"]["field"] == "secondsTaken"
+
+
+def test_a_deleted_input_fails_the_run(folder_store: ArtifactStore, picture: Artifact) -> None:
+    folder_store.delete(picture.id)
+    outcome = outcome_of(execute(folder_store, picture, {}).all_events)
+    assert outcome is not None
+    assert outcome["status"] == "failed"
+
+
+@pytest.mark.stack
+def test_progress_is_told_while_it_runs(
+    folder_store: ArtifactStore, picture: Artifact, broker_url: str
+) -> None:
+    import redis
+
+    result = execute(folder_store, picture, {"seconds_taken": 0.1}, broker_url)
+    assert result.success
+    assert redis.Redis.from_url(broker_url).exists(f"studio:run:{result.run_id}:progress")
+
+
+def test_the_op_is_described_by_its_function() -> None:
+    assert isinstance(file_copy, dg.OpDefinition)
+    assert file_copy.name == OPERATION.name == "file_copy"
+    assert set(file_copy.input_dict) == {"image"}
+    assert file_copy.required_resource_keys == {"artifacts", "gpu", "progress"}
+    assert OPERATION.summary == "Copy a file."
+    assert OPERATION.required_inputs == ("image",)
+
+
+def test_every_built_operation_is_named_like_its_op_and_documented() -> None:
+    for name, operation in operations().items():
+        assert operation.op.name == name
+        assert operation.summary, name
+        assert set(operation.accepts) == set(operation.op.input_dict), name
+        for body in operation.examples.values():
+            given = {key: value for key, value in body.items() if key not in operation.accepts}
+            operation.parameters.model_validate(given)
+
+
+def test_parameters_are_camel_case_outside_and_admit_nothing_else() -> None:
+    assert FileCopy.model_validate({"secondsTaken": 1}) == FileCopy(seconds_taken=1)
+    assert FileCopy(seconds_taken=1).model_dump(by_alias=True)["secondsTaken"] == 1
+    with pytest.raises(ValueError, match="Extra inputs"):
+        FileCopy.model_validate({"secondTaken": 1})
+
+
+def test_the_first_asset_is_the_main_one(tmp_path: Path) -> None:
+    first, second = (Artifact(name, "0", "image/png", 1, "now") for name in ("ast_1", "ast_2"))
+    result = OperationResult({"graded": first, "lut": second}, {}, {}, IDENTITY, notes=("Dark.",))
+    assert result.main is first
+    described = result.describe()
+    assert list(described["assets"]) == ["graded", "lut"]
+    assert described["notes"] == ["Dark."]
+    assert "notes" not in OperationResult({"graded": first}, {}, {}, IDENTITY).describe()
+
+
+def test_a_fault_keeps_its_parts() -> None:
+    error = UnusableMedia("It is empty.", field="image", hint="Send another.")
+    assert problem_of(error) == {
+        "status": 422,
+        "code": "unusable_media",
+        "message": "It is empty.",
+        "field": "image",
+        "hint": "Send another.",
+    }
