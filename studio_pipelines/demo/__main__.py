@@ -104,9 +104,7 @@ def _draw(results: list[Result], sheet: Path) -> None:
     mastered = next(result for result in results if result not in graded)
     if "loudness" not in mastered.files:
         raise DemoFailed("The master came without its picture of the loudness.")
-    pairs = [
-        (result.sample.name, result.sample, next(iter(result.files.values()))) for result in graded
-    ]
+    pairs = [(result.sample.name, result.sample, result.main_file) for result in graded]
     figures = mastered.data["verification"]
     caption = (
         f"{mastered.sample.name}: {figures['before']['integratedLufs']:.1f} LUFS before, "

@@ -9,23 +9,29 @@ from rich.text import Text
 
 from studio_pipelines.demo.tour import Result
 
-_STYLE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "title_style": "bold"}
+_STYLE: dict[str, Any] = {
+    "box": box.SIMPLE_HEAD,
+    "padding": (0, 2, 0, 0),
+    "pad_edge": False,
+    "show_edge": False,
+    "title_justify": "left",
+    "title_style": "bold",
+}
 
 
 def results_table(results: list[Result]) -> Table:
     """Tabulate each job: how long it took and what it measured of its own result."""
     table = Table(title="What the studio measured of its own results", **_STYLE)
-    table.add_column("Job", ratio=2)
+    table.add_column("Job", max_width=24)
     table.add_column("Took", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("Measured", ratio=3)
+    table.add_column("Passed", no_wrap=True)
+    table.add_column("Measured")
     for result in results:
         verification = result.data["verification"]
-        passed = verification.get("passed", True)
         table.add_row(
             Text(result.title, "bold"),
             f"{result.data['timings']['totalMs'] / 1000:.2f} s",
-            Text("✓ passed", "green") if passed else Text("✗ not passed", "red"),
+            Text("✓ yes", "green") if verification["passed"] else Text("✗ no", "red"),
             Text("\n").join(
                 Text.assemble((f"{name}  ", "dim"), value) for name, value in figures(verification)
             ),
@@ -37,34 +43,32 @@ def results_table(results: list[Result]) -> Table:
 def addresses(results: list[Result]) -> Iterator[Text]:
     """Tell each main asset's address, and where it was saved."""
     for result in results:
-        saved = next(iter(result.files.values()))
-        place = "/".join(saved.parts[-2:])
+        place = "/".join(result.main_file.parts[-2:])
         yield Text.assemble((result.data["url"], "cyan"), ("  →  ", "dim"), place)
 
 
 def workers_table(rows: list[dict[str, Any]]) -> Table:
     """Tabulate the workers' status."""
     table = Table(title="The workers", **_STYLE)
-    for heading in ("Worker", "Route", "Status", "Device", "Memory", "Heartbeat"):
+    for heading in ("Worker", "Route", "Status", "Memory", "Heartbeat"):
         table.add_column(heading, no_wrap=True)
     for row in rows:
-        vram = row.get("vram") or {}
         age_ms = row.get("heartbeatAgeMs")
         table.add_row(
             row["id"],
             row["route"],
             Text(row["status"], "green" if row["ready"] else "dim"),
-            vram.get("device") or "",
-            _memory(row, vram),
-            "" if age_ms is None else f"{age_ms} ms ago",
+            _memory(row),
+            "" if age_ms is None else f"{age_ms} ms",
         )
     return table
 
 
-def _memory(row: Mapping[str, Any], vram: Mapping[str, Any]) -> str:
+def _memory(row: Mapping[str, Any]) -> str:
+    vram = row.get("vram") or {}
     if vram.get("usedMiB") is not None:
-        return f"{vram['usedMiB']:,.0f} MiB of VRAM"
-    return f"{row['rssMiB']:,.0f} MiB" if row.get("rssMiB") is not None else ""
+        return f"{vram['usedMiB']:,.0f} MiB {vram['device']}"
+    return f"{row['rssMiB']:,.0f} MiB cpu" if row.get("rssMiB") is not None else ""
 
 
 def figures(verification: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -72,9 +76,11 @@ def figures(verification: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     before, after = verification.get("before") or {}, verification.get("after") or {}
     for name in after:
         yield name, f"{_in_words(before.get(name))} → {_in_words(after[name])}"
+    told = {"passed", "achieved", *after}
+    if verification["passed"]:
+        told.add("reason")
     for name, value in verification.items():
-        told = name in after or name in ("passed", "achieved") or value is None
-        if not told and not isinstance(value, (Mapping, list)):
+        if name not in told and value is not None and not isinstance(value, (Mapping, list)):
             yield name, _in_words(value)
 
 

@@ -36,6 +36,12 @@ class Result:
     data: Mapping[str, Any]
     files: Mapping[str, Path]
 
+    @property
+    def main_file(self) -> Path:
+        """Where the main asset is: the one at ``data.url``."""
+        assets = self.data["assets"].items()
+        return next(self.files[name] for name, one in assets if one["url"] == self.data["url"])
+
 
 def take_tour(client: StudioClient, output: Path, follow: Follow) -> list[Result]:
     """Run the jobs one after the other and download all that they made.
@@ -75,7 +81,8 @@ def _grade(
     title = f"Grade {name}" + (", in the background" if in_background else "")
     with follow(title) as on_progress:
         data = run(GRADING, body, on_progress)
-    return _result(client, title, SAMPLES / name, data, output)
+        files = _download(client, data, output / f"graded-{Path(name).stem}")
+    return Result(title, SAMPLES / name, data, files)
 
 
 def _master(client: StudioClient, reference: str, output: Path, follow: Follow) -> Result:
@@ -83,27 +90,25 @@ def _master(client: StudioClient, reference: str, output: Path, follow: Follow) 
     body = {"audio": reference, "preset": "streaming", "format": "flac"}
     with follow(title) as on_progress:
         data = client.run_in_background(MASTERING, body, on_progress)
-    return _result(client, title, SAMPLES / SONG, data, output)
+        files = _download(client, data, output / "mastered-for-streaming")
+    return Result(title, SAMPLES / SONG, data, files)
 
 
 def _master_by_form(client: StudioClient, output: Path, follow: Follow) -> Result:
-    title = "Master for podcasts, uploaded with the request"
+    title = "Master for podcasts, sent with the request"
     params = json.dumps({"preset": "podcast", "format": "mp3"})
     with follow(title) as on_progress:
         data = client.run_form(MASTERING, {"audio": SAMPLES / SONG}, params, on_progress)
-    return _result(client, title, SAMPLES / SONG, data, output)
+        files = _download(client, data, output / "mastered-for-podcasts")
+    return Result(title, SAMPLES / SONG, data, files)
 
 
-def _result(
-    client: StudioClient, title: str, sample: Path, data: Mapping[str, Any], output: Path
-) -> Result:
-    folder = output / title.lower().replace(",", "").replace(" ", "-")
+def _download(client: StudioClient, data: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    files = {
+    return {
         name: client.download(asset, folder / f"{name}{_suffix(asset)}")
         for name, asset in data["assets"].items()
     }
-    return Result(title, sample, data, files)
 
 
 def _suffix(asset: Mapping[str, Any]) -> str:
