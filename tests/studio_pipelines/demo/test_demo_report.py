@@ -66,6 +66,6 @@ def test_a_worker_that_is_away_has_no_figures() -> None:
         "id": "grading-engine", "route": "/api/grading/apply", "status": "ready", "ready": True,
         "vram": {"usedMiB": None, "device": "cpu"}, "rssMiB": 312.4, "heartbeatAgeMs": 431,
     }  # fmt: skip
-    lines = [line.split() for line in printed(workers_table([away, here])).splitlines()]
-    assert "audio-tts /api/audio/tts offline".split() in lines
-    assert "grading-engine /api/grading/apply ready 312 MiB cpu 431 ms".split() in lines
+    lines = [" ".join(line.split()) for line in printed(workers_table([away, here])).splitlines()]
+    assert "audio-tts /api/audio/tts offline" in lines
+    assert "grading-engine /api/grading/apply ready 312 MiB cpu 431 ms" in lines
