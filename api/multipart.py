@@ -34,6 +34,7 @@ class _Reader:
 
     def __init__(self, boundary: bytes) -> None:
         self.parts: list[Part] = []
+        self.ended = False
         self._header_name = b""
         self._header_value = b""
         self._disposition = b""
@@ -46,6 +47,7 @@ class _Reader:
                 "on_headers_finished": self._on_headers_finished,
                 "on_part_data": self._on_part_data,
                 "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
             },
         )
 
@@ -75,6 +77,9 @@ class _Reader:
     def _on_part_end(self) -> None:
         self.parts[-1].complete = True
 
+    def _on_end(self) -> None:
+        self.ended = True
+
 
 FileSink = Callable[[Part, bytes], Awaitable[None]]
 
@@ -99,8 +104,8 @@ async def read_form(
         reader.parser.finalize()
     except FormParserError as error:
         raise BadJson(f"The multipart form is broken: {error}.") from error
-    if any(not part.complete for part in reader.parts):
-        raise BadJson("The multipart form ends in the middle of a part.")
+    if not reader.ended:
+        raise BadJson("The multipart form ends before its last boundary.")
     return fields
 
 

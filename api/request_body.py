@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from fastapi import Request
+from pydantic import BaseModel
 
 from api.errors import BadJson, InvalidRequest, UploadTooLarge
 from api.intake import Intake
@@ -14,8 +17,16 @@ from resources.artifact_writer import ArtifactWriter
 MAX_JSON_BYTES = 64 << 20
 
 
-async def read_body(request: Request, intake: Intake) -> dict[str, Any]:
+async def read_body(
+    request: Request, intake: Intake, model: type[BaseModel] | None = None
+) -> dict[str, Any]:
     """Read the body; a file in a form becomes an ``asset:`` reference under its part's name.
+
+    Args:
+        request: Whose body.
+        intake: Keeps the files.
+        model: Says what the fields are, so that a form's text is read as JSON only where it is
+            not to be text.
 
     Raises:
         BadJson: The body is not a JSON object or not a sound form.
@@ -24,7 +35,7 @@ async def read_body(request: Request, intake: Intake) -> dict[str, Any]:
     """
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
-        return await _read_multipart(request, content_type, intake)
+        return await _read_multipart(request, content_type, intake, model)
     text = bytearray()
     async for chunk in request.stream():
         text += chunk
@@ -46,7 +57,9 @@ def _object_in(text: bytes | str, what: str) -> dict[str, Any]:
     return value
 
 
-async def _read_multipart(request: Request, content_type: str, intake: Intake) -> dict[str, Any]:
+async def _read_multipart(
+    request: Request, content_type: str, intake: Intake, model: type[BaseModel] | None
+) -> dict[str, Any]:
     body: dict[str, Any] = {}
     writers: dict[str, ArtifactWriter] = {}
 
@@ -65,13 +78,13 @@ async def _read_multipart(request: Request, content_type: str, intake: Intake) -
     finally:
         for writer in writers.values():
             writer.drop()
-    plain = _fields_of(fields)
+    plain = _fields_of(fields, _types_by_field(model) if model else {})
     for name in plain.keys() & body.keys():
         raise InvalidRequest(f"{name} is given as a file and as a value.", field=name)
     return {**plain, **body}
 
 
-def _fields_of(fields: list[tuple[str, str]]) -> dict[str, Any]:
+def _fields_of(fields: list[tuple[str, str]], types: Mapping[str, set[str]]) -> dict[str, Any]:
     names = [name for name, _ in fields]
     if "params" in names:
         if len(names) > 1:
@@ -80,20 +93,35 @@ def _fields_of(fields: list[tuple[str, str]]) -> dict[str, Any]:
                 field="params",
             )
         return _object_in(fields[0][1], "The params part")
-    gathered: dict[str, Any] = {}
+    texts: dict[str, list[str]] = {}
     for name, text in fields:
-        value = _plain_or_json(text)
-        if name in gathered:
-            earlier = gathered[name]
-            gathered[name] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
-        else:
-            gathered[name] = value
-    return gathered
+        texts.setdefault(name, []).append(text)
+    return {name: _value_of(parts, types.get(name, set())) for name, parts in texts.items()}
+
+
+def _value_of(texts: list[str], types: set[str]) -> Any:
+    """Return a field's value from the texts of its parts; a list may repeat the part."""
+    is_text = bool(types) and types <= {"string", "null"}
+    values = list(texts) if is_text else [_plain_or_json(text) for text in texts]
+    is_list = types <= {"array", "null"} and "array" in types
+    if len(values) > 1 or (is_list and not isinstance(values[0], list)):
+        return values
+    return values[0]
+
+
+@cache
+def _types_by_field(model: type[BaseModel]) -> dict[str, set[str]]:
+    """Return the JSON types that each field takes; those of a model of its own are not told."""
+    properties = model.model_json_schema(by_alias=True)["properties"]
+    return {
+        name: {str(one.get("type")) for one in schema.get("anyOf", [schema])}
+        for name, schema in properties.items()
+    }
 
 
 def _plain_or_json(text: str) -> Any:
     """Return what the text is as JSON; text that is none stays text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -87,7 +87,8 @@ def _submit(operation: Operation) -> Handler:
         await services.jobs.require_worker(operation)
         # A request that is refused leaves nothing behind.
         with Intake(services.artifacts, services.settings.max_upload_bytes) as intake:
-            submission = parse_submission(operation, await read_body(request, intake))
+            body = await read_body(request, intake, body_model(operation))
+            submission = parse_submission(operation, body)
             order = await _order(services, operation, submission, intake)
             job_id = await services.jobs.submit(order)
         at_once = submission.run.async_
