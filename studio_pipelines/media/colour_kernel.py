@@ -4,20 +4,32 @@ The kernel takes a few hundred pixels through every stage while they sit in the 
 so a picture of any size is read once and written once.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
+from numba import njit
 from numpy.typing import NDArray
 
 from studio_pipelines.media.channel_kernels import shape_channel
 from studio_pipelines.media.lut_kernels import (
     BLOCK,
     FASTMATH,
+    TETRAHEDRAL,
+    TRILINEAR,
+    blend_tetrahedra,
+    find_tetrahedra,
     look_up_curve,
-    look_up_lattice,
+    look_up_nearest,
+    look_up_trilinear,
+)
+from studio_pipelines.media.pixel_kernels import (
+    blend_straight,
+    copy_alpha,
+    interleave,
+    load,
+    look_up_codes,
+    normalise,
+    store,
 )
 
 _Floats = NDArray[np.float32]
@@ -54,71 +66,6 @@ class ColourProgram(NamedTuple):
     interpolation: int
     intensity: np.float32
     peak: np.float32
-
-
-def _store(out: Any, values: _Floats, peak: np.float32) -> None:
-    """Write values (nominally 0 to 1) as code values; compiled for each pixel type below."""
-    raise NotImplementedError
-
-
-@overload(_store)
-def _compiled_store(out: Any, values: Any, peak: Any) -> Callable[..., None]:  # pyright: ignore[reportUnusedFunction] # noqa: ARG001
-    if out.dtype == types.float32:
-
-        def store_float(out: Any, values: Any, peak: Any) -> None:  # noqa: ARG001
-            for k in range(out.size):
-                out[k] = values[k]
-
-        return store_float
-    code = np.uint8 if out.dtype == types.uint8 else np.uint16
-
-    def store_integer(out: Any, values: Any, peak: Any) -> None:
-        zero, half = np.float32(0), np.float32(0.5)
-        for k in range(out.size):
-            v = values[k] * peak + half
-            v = max(zero, v)
-            v = min(peak, v)
-            out[k] = code(np.int32(v))
-
-    return store_integer
-
-
-@njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _normalise(source: Any, peak: np.float32, flat: _Floats) -> None:
-    scale = np.float32(1) / peak
-    for k in range(source.size):
-        flat[k] = np.float32(source[k]) * scale
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _planar(flat: _Floats, lanes: int, m: int, x: _Floats) -> None:
-    red, green, blue = x[0, :m], x[1, :m], x[2, :m]
-    if lanes == 3:
-        for k in range(red.size):
-            red[k], green[k], blue[k] = flat[3 * k], flat[3 * k + 1], flat[3 * k + 2]
-    else:
-        for k in range(red.size):
-            red[k], green[k], blue[k] = flat[4 * k], flat[4 * k + 1], flat[4 * k + 2]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _interleave(x: _Floats, m: int, lanes: int, flat: _Floats) -> None:
-    for k in range(m):
-        flat[k * lanes], flat[k * lanes + 1], flat[k * lanes + 2] = x[0, k], x[1, k], x[2, k]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _copy_alpha(flat: _Floats, m: int, out: _Floats) -> None:
-    for k in range(m):
-        out[4 * k + 3] = flat[4 * k + 3]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _from_codes(source: Any, lanes: int, m: int, curves: _Floats, x: _Floats) -> None:
-    for c in range(3):
-        curve, channel = curves[c], x[c, :m]
-        for k in range(channel.size):
-            channel[k] = curve[np.intp(source[k * lanes + c])]
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
@@ -177,35 +124,42 @@ def run_block_rows(
         weights: The mask, a share for each pixel; empty where there is none.
         program: Its ``peak`` must fit the type.
     """
-    # The program's arrays are taken out once: each access counts a reference that all threads
-    # share.
+    # The arrays are taken out of the program once: each access counts a reference, in a counter
+    # that all threads share.
     curves, lattice, domain = program.code_curves, program.lattice, program.domain
-    edge, peak, intensity = program.edge, program.peak, program.intensity
+    edge, interpolation = program.edge, program.interpolation
+    peak, intensity = program.peak, program.intensity
     mixing = weights.size > 0 or intensity < 1
-    shaping = (program.channel_stages and not curves.size) or program.saturation >= 0
-    shaping = shaping or program.shaper.size > 0
+    shapes = program.saturation >= 0 or program.shaper.size > 0 or program.channel_stages > 0
     flat, out = np.empty(BLOCK * 4, np.float32), np.empty(BLOCK * 4 + 4, np.float32)
     x, share = np.empty((3, BLOCK), np.float32), np.empty((4, BLOCK), np.float32)
     points = np.empty((3, BLOCK), np.int32)
     for start in range(0, source.size // lanes, BLOCK):
         m = min(BLOCK, source.size // lanes - start)
         codes = source[start * lanes : (start + m) * lanes]
-        if mixing or lanes == 4 or curves.size == 0:
-            _normalise(codes, peak, flat)
+        into = target[start * lanes : (start + m) * lanes]
+        if mixing or lanes == 4:
+            normalise(codes, peak, flat)
         if curves.size:
-            _from_codes(codes, lanes, m, curves, x)
+            look_up_codes(codes, lanes, m, curves, x)
         else:
-            _planar(flat, lanes, m, x)
-        if shaping:
+            load(codes, lanes, m, peak, flat, x)
+        if shapes:
             _shape(program, x, m)
-        if edge:
-            look_up_lattice(
-                x, m, domain, lattice, edge, program.interpolation, out, lanes, points, share
-            )
+        if edge and interpolation == TETRAHEDRAL:
+            find_tetrahedra(x, m, domain, edge, points, share)
+            straight = lanes == 3 and not mixing
+            if straight and blend_straight(into, m, lattice, edge, points, share, out):
+                continue
+            blend_tetrahedra(0, m, lattice, edge, out, lanes, points, share)
+        elif edge and interpolation == TRILINEAR:
+            look_up_trilinear(x, m, domain, lattice, edge, out, lanes)
+        elif edge:
+            look_up_nearest(x, m, domain, lattice, edge, out, lanes)
         else:
-            _interleave(x, m, lanes, out)
+            interleave(x, m, lanes, out)
         if lanes == 4:
-            _copy_alpha(flat, m, out)
+            copy_alpha(flat, m, out)
         if mixing:
             _mix(flat, lanes, weights[start : start + m], intensity, out[: m * lanes])
-        _store(target[start * lanes : (start + m) * lanes], out, peak)
+        store(into, out, peak)

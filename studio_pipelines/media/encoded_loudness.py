@@ -32,10 +32,7 @@ def measure_file(
         dual_mono: See ``channel_weights``.
         report_progress: Called with the share done, 0 to 1, before each block; may raise to cancel.
     """
-    with path.open("rb") as file:
-        is_lossless = file.read(4) in _LOSSLESS_SIGNATURES
-    # libsndfile is several times faster, but reads no MP4 and gives surround Opus in Vorbis' order.
-    rate, channels, frames, blocks = _open_lossless(path) if is_lossless else _open_lossy(path)
+    rate, channels, frames, blocks = decoded_blocks(path)
     meter = LoudnessMeter(rate, channel_weights(channels, channel_layout, dual_mono=dual_mono))
     done = 0
     for block in blocks:
@@ -46,8 +43,20 @@ def measure_file(
     return meter.result()
 
 
+def decoded_blocks(path: Path) -> tuple[int, int, int, Iterator[Block]]:
+    """Open a file of our own making.
+
+    Returns:
+        The sample rate, the channels, the frames (about, of lossy formats), and the samples in
+        blocks of (frames, channels) float32.
+    """
+    with path.open("rb") as file:
+        is_lossless = file.read(4) in _LOSSLESS_SIGNATURES
+    # libsndfile is several times faster, but reads no MP4 and gives surround Opus in Vorbis' order.
+    return _open_lossless(path) if is_lossless else _open_lossy(path)
+
+
 def _open_lossless(path: Path) -> tuple[int, int, int, Iterator[Block]]:
-    """Give the rate, the channels, the frames and the blocks."""
     about = soundfile.info(path)
     return about.samplerate, about.channels, about.frames, _lossless_blocks(path)
 
@@ -58,7 +67,6 @@ def _lossless_blocks(path: Path) -> Iterator[Block]:
 
 
 def _open_lossy(path: Path) -> tuple[int, int, int, Iterator[Block]]:
-    """Give the rate, the channels, the frames (about) and the blocks."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         frames = (container.duration or 0) * stream.rate // av.time_base

@@ -218,5 +218,8 @@ def _words(values: Float3) -> str:
 
 
 def _format_rows(rows: npt.NDArray[np.float32]) -> bytes:
-    # Nine significant digits name every float32.
-    return (b"%.9g %.9g %.9g\n" * len(rows)) % tuple(rows.ravel().tolist())
+    # Six decimals are the custom; where they do not suffice, nine digits name every float32.
+    rounded = np.round(rows.astype(np.float64), 6)
+    number = b"%.6f" if np.array_equal(rounded.astype(np.float32), rows) else b"%.9g"
+    line = b" ".join([number] * 3) + b"\n"
+    return (line * len(rows)) % tuple(rows.ravel().tolist())

@@ -3,6 +3,12 @@
 A block is a few hundred pixels that stay in the first-level cache. Finding the cell and the
 weights runs across pixels, one lane a pixel; blending the lattice points runs across channels,
 one 16-byte vector a point.
+
+Throughout, ``x`` is red, green and blue, (3, BLOCK), of which the first ``m`` are used; ``domain``
+(3, 2) is each channel's factor and offset from value to table position; ``lattice`` is the 3D
+table, flat, 4 floats a point, red fastest, with ``edge`` points an edge. Results go to ``out``,
+flat, ``lanes`` (3 or 4) floats from one pixel to the next; a pixel's store spills one float past
+its third value, so ``out`` is at least 4 longer than its pixels.
 """
 
 from typing import Any, Final
@@ -17,7 +23,7 @@ TETRAHEDRAL: Final = 0
 TRILINEAR: Final = 1
 NEAREST: Final = 2
 
-BLOCK: Final = 512
+BLOCK: Final = 128
 FASTMATH: Final = {"nsz", "contract"}  # never "nnan": a NaN must not become a table index
 
 _FLOAT4: Any = ir.VectorType(ir.FloatType(), 4)
@@ -94,7 +100,7 @@ def look_up_curve(x: _Floats, curve: _Floats, scale: np.float32, bias: np.float3
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _tetrahedra(
+def find_tetrahedra(
     x: _Floats, m: int, domain: _Floats, edge: int, points: _Ints, weights: _Floats
 ) -> None:
     """Find three lattice points of each pixel's tetrahedron, and the weights of all four.
@@ -130,22 +136,32 @@ def _tetrahedra(
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _tetrahedral(
-    m: int, lattice: _Floats, edge: int, out: _Floats, lanes: int, points: _Ints, weights: _Floats
+def blend_tetrahedra(
+    first: int,
+    end: int,
+    lattice: _Floats,
+    edge: int,
+    out: _Floats,
+    lanes: int,
+    points: _Ints,
+    weights: _Floats,
 ) -> None:
+    """Blend the lattice points of pixels first … end - 1, as :func:`find_tetrahedra` left them."""
     corner = 1 + edge + edge * edge
-    point_0, point_1, point_2 = points[0], points[1], points[2]
-    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
-    for k in range(m):
+    point_0, point_1, point_2 = points[0, first:end], points[1, first:end], points[2, first:end]
+    w0, w1 = weights[0, first:end], weights[1, first:end]
+    w2, w3 = weights[2, first:end], weights[3, first:end]
+    for k in range(end - first):
         near = np.intp(point_0[k])
         corners = (near, np.intp(point_1[k]), np.intp(point_2[k]), near + corner)
         _blend(out, k * lanes, lattice, corners, (w0[k], w1[k], w2[k], w3[k]))
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _trilinear(
+def look_up_trilinear(
     x: _Floats, m: int, domain: _Floats, lattice: _Floats, edge: int, out: _Floats, lanes: int
 ) -> None:
+    """Blend the eight points about each pixel."""
     one, top, plane = np.float32(1), np.float32(edge - 1), edge * edge
     for k in range(m):
         r, i = _cell(x[0, k], domain[0, 0], domain[0, 1], top)
@@ -162,9 +178,10 @@ def _trilinear(
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _nearest(
+def look_up_nearest(
     x: _Floats, m: int, domain: _Floats, lattice: _Floats, edge: int, out: _Floats, lanes: int
 ) -> None:
+    """Take the point nearest to each pixel."""
     one, half, top = np.float32(1), np.float32(0.5), np.float32(edge - 1)
     for k in range(m):
         r, i = _cell(x[0, k], domain[0, 0], domain[0, 1], top)
@@ -172,39 +189,3 @@ def _nearest(
         b, p = _cell(x[2, k], domain[2, 0], domain[2, 1], top)
         point = int(i + r + half) + edge * (int(j + g + half) + edge * int(p + b + half))
         _blend(out, k * lanes, lattice, (point,), (one,))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def look_up_lattice(
-    x: _Floats,
-    m: int,
-    domain: _Floats,
-    lattice: _Floats,
-    edge: int,
-    interpolation: int,
-    out: _Floats,
-    lanes: int,
-    points: _Ints,
-    weights: _Floats,
-) -> None:
-    """Look a block up in a 3D table.
-
-    Args:
-        x: Red, green and blue (3, BLOCK); values outside the domain are held to its ends.
-        m: How many pixels.
-        domain: (3, 2): each channel's factor and offset from value to table position.
-        lattice: The table, flat: 4 floats a point, red fastest.
-        edge: Points along an edge.
-        interpolation: TETRAHEDRAL, TRILINEAR or NEAREST.
-        out: Flat, at least m · lanes + 4 long; each pixel's store spills past its third value.
-        lanes: Floats from one pixel to the next in ``out``, 3 or 4.
-        points: Scratch (3, BLOCK).
-        weights: Scratch (4, BLOCK).
-    """
-    if interpolation == TETRAHEDRAL:
-        _tetrahedra(x, m, domain, edge, points, weights)
-        _tetrahedral(m, lattice, edge, out, lanes, points, weights)
-    elif interpolation == TRILINEAR:
-        _trilinear(x, m, domain, lattice, edge, out, lanes)
-    else:
-        _nearest(x, m, domain, lattice, edge, out, lanes)

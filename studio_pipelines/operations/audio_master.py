@@ -1,6 +1,7 @@
 """Bring a programme to a loudness target under a true-peak ceiling."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
@@ -9,7 +10,7 @@ from pydantic import Field
 from resources.artifacts import Artifact, ArtifactStore
 from resources.gpu import Gpu
 from resources.progress import Progress
-from studio_pipelines.media.sniff import Media
+from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.operation import (
     ModelIdentity,
     Operation,
@@ -19,6 +20,8 @@ from studio_pipelines.operation import (
 )
 
 if TYPE_CHECKING:
+    from studio_pipelines.media.audio import AudioClip
+    from studio_pipelines.media.mastering import Mastering
     from studio_pipelines.media.mastering_target import MasteringSettings
 
 MODEL = ModelIdentity("studio-master", "1", "Apache-2.0", "builtin")
@@ -81,19 +84,42 @@ def audio_master(
         )
         progress.report(1.0, "storing")
         (folder / "report.json").write_text(json.dumps(report(mastering)))
+        _draw(folder, mastering, clip, file)
+        preview = (folder / "loudness.png").read_bytes()
         kept = {
-            "master": artifacts.adopt(file, media_type=encoding.media_type, filename=file.name),
-            "report": artifacts.adopt(
-                folder / "report.json", media_type="application/json", filename="report.json"
-            ),
+            name: artifacts.adopt(path, media_type=media_type, filename=path.name)
+            for name, path, media_type in (
+                ("master", file, encoding.media_type),
+                ("loudness", folder / "loudness.png", PNG.mime),
+                ("spectrum", folder / "spectrum.png", PNG.mime),
+                ("report", folder / "report.json", "application/json"),
+            )
         }
     return OperationResult(
         assets=kept,
         metrics={"audioSeconds": clip.duration_s, **metrics(mastering), **use.describe()},
         verification=verification(mastering),
         model=MODEL,
+        preview_png=preview,
         notes=clip.notes,
     )
+
+
+def _draw(folder: Path, mastering: "Mastering", clip: "AudioClip", file: Path) -> None:
+    """Draw loudness and spectrum of the programme and of the encoded master."""
+    from studio_pipelines.media.audio_plots import loudness_plot, spectrum_plot
+    from studio_pipelines.media.encoded_loudness import decoded_blocks
+    from studio_pipelines.media.loudness import BLOCK_FRAMES
+    from studio_pipelines.media.spectrum import third_octave_spectrum
+
+    curves = loudness_plot(mastering.before, mastering.after, mastering.settings.target)
+    (folder / "loudness.png").write_bytes(curves)
+    starts = range(0, clip.frames, BLOCK_FRAMES)
+    heard = (clip.samples[start : start + BLOCK_FRAMES] for start in starts)
+    before = third_octave_spectrum(heard, clip.sample_rate_hz)
+    rate_hz, _, _, blocks = decoded_blocks(file)
+    after = third_octave_spectrum(blocks, rate_hz)
+    (folder / "spectrum.png").write_bytes(spectrum_plot(before, after))
 
 
 def _settings(params: AudioMaster, channel_layout: str) -> "MasteringSettings":
@@ -111,10 +137,16 @@ def _settings(params: AudioMaster, channel_layout: str) -> "MasteringSettings":
 
 
 def _warm_up() -> None:
-    from studio_pipelines.media import mastering  # noqa: F401  compiled kernels come with it
+    import numpy as np
+
+    from studio_pipelines.media import audio_plots  # noqa: F401  matplotlib is slow to import
+    from studio_pipelines.media.mastering import master
     from studio_pipelines.media.shared_decoder import shared_decoder
 
     shared_decoder().warm()
+    # A second of loud noise runs every compiled kernel once, the limiter's too.
+    noise = np.random.default_rng(0).uniform(-1, 1, (48_000, 2)).astype(np.float32)
+    master(noise, 48_000, _settings(AudioMaster(target_lufs=-5.0), "stereo"))
 
 
 OPERATION = Operation(

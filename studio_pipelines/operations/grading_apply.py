@@ -196,10 +196,28 @@ def _left_out(mask: Artifact | None) -> tuple[str, ...]:
 
 
 def _warm_up() -> None:
-    from studio_pipelines.media import grade  # noqa: F401  compiled kernels come with it
+    import numpy as np
+
+    from studio_pipelines.media import preview  # noqa: F401  it brings the image libraries
+    from studio_pipelines.media.colour_difference import grade_verification
+    from studio_pipelines.media.grade import GradeRecipe, compile_grade
+    from studio_pipelines.media.grade_bake import bake, cube_max_error
+    from studio_pipelines.media.picture import Pixels
     from studio_pipelines.media.shared_decoder import shared_decoder
 
     shared_decoder().warm()
+    # One small picture of each depth runs the compiled kernels that jobs will need.
+    recipe = GradeRecipe(exposure_stops=0.1)
+    cube = bake(recipe)
+    cube_max_error(recipe, cube)
+    graded = compile_grade(GradeRecipe(exposure_stops=0.1, lut=cube))
+    pictures: tuple[Pixels, ...] = (
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros((8, 8, 3), np.uint16),
+        np.zeros((8, 8, 3), np.float32),
+    )
+    for pixels in pictures:
+        grade_verification(pixels, graded.apply(pixels))
 
 
 OPERATION = Operation(
