@@ -14,6 +14,7 @@ import structlog
 from resources import signals
 
 RECONNECT_AFTER_S = 0.5
+RECALL_TIMEOUT_S = 2.0
 log = structlog.get_logger(__name__)
 
 
@@ -70,8 +71,9 @@ class OutcomeListener:
     async def recall(self, run_id: str) -> dict[str, Any] | None:
         """Return the outcome of a run that ended a while ago, or None if Redis knows of none."""
         try:
-            text = await self._redis.get(signals.outcome_key(run_id))
-        except redis.RedisError:
+            async with asyncio.timeout(RECALL_TIMEOUT_S):
+                text = await self._redis.get(signals.outcome_key(run_id))
+        except (redis.RedisError, TimeoutError):
             return None  # the database is asked next
         return json.loads(text) if text else None
 
