@@ -95,7 +95,10 @@ def _show(client: StudioClient, output: Path, console: Console) -> None:
         console.print(address, soft_wrap=True)
     console.print(workers_table(rows))
     sheet = output / "contact-sheet.png"
-    _draw(results, sheet)
+    try:
+        _draw(results, sheet)
+    except OSError as error:  # Pillow's UnidentifiedImageError is one
+        raise DemoFailed(f"The contact sheet could not be drawn: {error}") from error
     console.print(f"Everything it made is in {output}; see {sheet.name} first.")
 
 

@@ -14,16 +14,16 @@ from studio_pipelines.media.channel_kernels import shape_channel
 from studio_pipelines.media.lut_kernels import (
     BLOCK,
     FASTMATH,
+    NEAREST,
     TETRAHEDRAL,
-    TRILINEAR,
     blend_tetrahedra,
     find_tetrahedra,
     look_up_curve,
-    look_up_nearest,
-    look_up_trilinear,
+    look_up_points,
 )
 from studio_pipelines.media.pixel_kernels import (
-    blend_straight,
+    FLOAT_BYTES,
+    blend_into_floats,
     copy_alpha,
     interleave,
     load,
@@ -130,6 +130,7 @@ def run_block_rows(
     edge, interpolation = program.edge, program.interpolation
     peak, intensity = program.peak, program.intensity
     mixing = weights.size > 0 or intensity < 1
+    straight = lanes == 3 and not mixing and source.itemsize == FLOAT_BYTES
     shapes = program.saturation >= 0 or program.shaper.size > 0 or program.channel_stages > 0
     flat, out = np.empty(BLOCK * 4, np.float32), np.empty(BLOCK * 4 + 4, np.float32)
     x, share = np.empty((3, BLOCK), np.float32), np.empty((4, BLOCK), np.float32)
@@ -148,18 +149,16 @@ def run_block_rows(
             _shape(program, x, m)
         if edge and interpolation == TETRAHEDRAL:
             find_tetrahedra(x, m, domain, edge, points, share)
-            straight = lanes == 3 and not mixing
-            if straight and blend_straight(into, m, lattice, edge, points, share, out):
+            if straight:
+                blend_into_floats(m, lattice, edge, into, points, share, out)
                 continue
             blend_tetrahedra(0, m, lattice, edge, out, lanes, points, share)
-        elif edge and interpolation == TRILINEAR:
-            look_up_trilinear(x, m, domain, lattice, edge, out, lanes)
         elif edge:
-            look_up_nearest(x, m, domain, lattice, edge, out, lanes)
+            look_up_points(x, m, domain, lattice, edge, interpolation == NEAREST, out, lanes)
         else:
             interleave(x, m, lanes, out)
         if lanes == 4:
             copy_alpha(flat, m, out)
         if mixing:
             _mix(flat, lanes, weights[start : start + m], intensity, out[: m * lanes])
-        store(into, out, peak)
+        store(out, peak, into)

@@ -158,7 +158,7 @@ def blend_tetrahedra(
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def look_up_trilinear(
+def _trilinear(
     x: _Floats, m: int, domain: _Floats, lattice: _Floats, edge: int, out: _Floats, lanes: int
 ) -> None:
     """Blend the eight points about each pixel."""
@@ -178,7 +178,7 @@ def look_up_trilinear(
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def look_up_nearest(
+def _nearest(
     x: _Floats, m: int, domain: _Floats, lattice: _Floats, edge: int, out: _Floats, lanes: int
 ) -> None:
     """Take the point nearest to each pixel."""
@@ -189,3 +189,21 @@ def look_up_nearest(
         b, p = _cell(x[2, k], domain[2, 0], domain[2, 1], top)
         point = int(i + r + half) + edge * (int(j + g + half) + edge * int(p + b + half))
         _blend(out, k * lanes, lattice, (point,), (one,))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def look_up_points(
+    x: _Floats,
+    m: int,
+    domain: _Floats,
+    lattice: _Floats,
+    edge: int,
+    nearest: bool,
+    out: _Floats,
+    lanes: int,
+) -> None:
+    """Look a block up by the nearest point, or between the eight points about each pixel."""
+    if nearest:
+        _nearest(x, m, domain, lattice, edge, out, lanes)
+    else:
+        _trilinear(x, m, domain, lattice, edge, out, lanes)

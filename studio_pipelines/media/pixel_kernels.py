@@ -1,20 +1,19 @@
 """Pixels of each type to float32 planes and back, for a block of pixels.
 
-Three functions here have one compiled form for each pixel type; in Python they only stand for it.
-The loops run over contiguous values, which is what keeps them on the vector unit: bytes that lie
+Each function is compiled once for each pixel type, for which ``itemsize`` is a constant. The loops
+run over contiguous values where they can, which keeps them on the vector unit: bytes that lie
 three apart would not be.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
+from numba import njit
 from numpy.typing import NDArray
 
 from studio_pipelines.media.lut_kernels import FASTMATH, blend_tetrahedra
 
+FLOAT_BYTES: Final = 4
 _Floats = NDArray[np.float32]
 
 
@@ -60,74 +59,37 @@ def look_up_codes(source: Any, lanes: int, m: int, curves: _Floats, x: _Floats) 
             channel[k] = curve[np.intp(source[k * lanes + c])]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
 def load(source: Any, lanes: int, m: int, peak: np.float32, flat: _Floats, x: _Floats) -> None:
     """Spread interleaved code values over planes, 0 to 1; ``flat`` is scratch."""
-    raise NotImplementedError
-
-
-@overload(load)
-def _typed_load(source: Any, *_rest: Any) -> Callable[..., None]:
-    def load_float(
-        source: Any, lanes: int, m: int, peak: np.float32, flat: _Floats, x: _Floats
-    ) -> None:
+    if source.itemsize == FLOAT_BYTES:
         _planar(source, lanes, m, x)
-
-    def load_integer(
-        source: Any, lanes: int, m: int, peak: np.float32, flat: _Floats, x: _Floats
-    ) -> None:
+    else:
         normalise(source, peak, flat)
         _planar(flat, lanes, m, x)
 
-    return load_float if source.dtype == types.float32 else load_integer
 
-
-def store(target: Any, values: _Floats, peak: np.float32) -> None:
+@njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
+def store(values: _Floats, peak: np.float32, target: Any) -> None:
     """Write values as code values: integers rounded and held to their range, floats as is."""
-    raise NotImplementedError
-
-
-@overload(store)
-def _typed_store(target: Any, *_rest: Any) -> Callable[..., None]:
-    if target.dtype == types.float32:
-
-        def store_float(target: Any, values: _Floats, peak: np.float32) -> None:
-            for k in range(target.size):
-                target[k] = values[k]
-
-        return store_float
-    code = np.uint8 if target.dtype == types.uint8 else np.uint16
-
-    def store_integer(target: Any, values: _Floats, peak: np.float32) -> None:
-        zero, half = np.float32(0), np.float32(0.5)
+    zero, half = np.float32(0), np.float32(0.5)
+    if target.itemsize == FLOAT_BYTES:
         for k in range(target.size):
-            v = max(zero, values[k] * peak + half)
-            target[k] = code(np.int32(min(peak, v)))
-
-    return store_integer
-
-
-def blend_straight(
-    target: Any, m: int, lattice: _Floats, edge: int, points: Any, share: _Floats, out: _Floats
-) -> bool:
-    """Blend a block's tetrahedra straight into RGB float pixels; False for any other type."""
-    raise NotImplementedError
+            target[k] = values[k]
+    else:
+        for k in range(target.size):
+            target[k] = np.int32(min(peak, max(zero, values[k] * peak + half)))
 
 
-@overload(blend_straight)
-def _typed_blend_straight(target: Any, *_rest: Any) -> Callable[..., bool]:
-    def blend_float(
-        target: Any, m: int, lattice: _Floats, edge: int, points: Any, share: _Floats, out: _Floats
-    ) -> bool:
-        # The last pixel goes by way of ``out``: its store would spill past the block.
-        blend_tetrahedra(0, m - 1, lattice, edge, target, 3, points, share)
-        blend_tetrahedra(m - 1, m, lattice, edge, out, 3, points, share)
-        for c in range(3):
-            target[3 * m - 3 + c] = out[c]
-        return True
+@njit(cache=True, nogil=True, error_model="numpy")
+def blend_into_floats(
+    m: int, lattice: _Floats, edge: int, target: Any, points: Any, weights: _Floats, spare: _Floats
+) -> None:
+    """Blend a block's tetrahedra straight into RGB float32 pixels.
 
-    def decline(
-        target: Any, m: int, lattice: _Floats, edge: int, points: Any, share: _Floats, out: _Floats
-    ) -> bool:
-        return False
-
-    return blend_float if target.dtype == types.float32 else decline
+    The last pixel goes by way of ``spare``: its store would spill past the block.
+    """
+    blend_tetrahedra(0, m - 1, lattice, edge, target, 3, points, weights)
+    blend_tetrahedra(m - 1, m, lattice, edge, spare, 3, points, weights)
+    for c in range(3):
+        target[3 * m - 3 + c] = spare[c]

@@ -146,7 +146,7 @@ def _warm_up() -> None:
     shared_decoder().warm()
     # A second of loud noise runs every compiled kernel once, the limiter's too.
     noise = np.random.default_rng(0).uniform(-1, 1, (48_000, 2)).astype(np.float32)
-    master(noise, 48_000, _settings(AudioMaster(target_lufs=-5.0), "stereo"))
+    master(noise, 48_000, _settings(AudioMaster.model_validate({"targetLufs": -5}), "stereo"))
 
 
 OPERATION = Operation(
