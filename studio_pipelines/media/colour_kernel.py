@@ -16,6 +16,7 @@ from studio_pipelines.media.lut_kernels import (
     FASTMATH,
     NEAREST,
     TETRAHEDRAL,
+    blend_one_tetrahedron,
     blend_tetrahedra,
     find_tetrahedra,
     look_up_curve,
@@ -23,7 +24,6 @@ from studio_pipelines.media.lut_kernels import (
 )
 from studio_pipelines.media.pixel_kernels import (
     FLOAT_BYTES,
-    blend_into_floats,
     copy_alpha,
     interleave,
     load,
@@ -150,9 +150,10 @@ def run_block_rows(
         if edge and interpolation == TETRAHEDRAL:
             find_tetrahedra(x, m, domain, edge, points, share)
             if straight:
-                blend_into_floats(m, lattice, edge, into, points, share, out)
+                blend_tetrahedra(m - 1, lattice, edge, into, lanes, points, share)
+                blend_one_tetrahedron(m - 1, lattice, edge, out, into, points, share)
                 continue
-            blend_tetrahedra(0, m, lattice, edge, out, lanes, points, share)
+            blend_tetrahedra(m, lattice, edge, out, lanes, points, share)
         elif edge:
             look_up_points(x, m, domain, lattice, edge, interpolation == NEAREST, out, lanes)
         else:

@@ -137,24 +137,29 @@ def find_tetrahedra(
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
 def blend_tetrahedra(
-    first: int,
-    end: int,
-    lattice: _Floats,
-    edge: int,
-    out: _Floats,
-    lanes: int,
-    points: _Ints,
-    weights: _Floats,
+    m: int, lattice: _Floats, edge: int, out: _Floats, lanes: int, points: _Ints, weights: _Floats
 ) -> None:
-    """Blend the lattice points of pixels first … end - 1, as :func:`find_tetrahedra` left them."""
+    """Blend each pixel's four lattice points, as :func:`find_tetrahedra` left them."""
     corner = 1 + edge + edge * edge
-    point_0, point_1, point_2 = points[0, first:end], points[1, first:end], points[2, first:end]
-    w0, w1 = weights[0, first:end], weights[1, first:end]
-    w2, w3 = weights[2, first:end], weights[3, first:end]
-    for k in range(end - first):
+    point_0, point_1, point_2 = points[0], points[1], points[2]
+    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
+    for k in range(m):
         near = np.intp(point_0[k])
         corners = (near, np.intp(point_1[k]), np.intp(point_2[k]), near + corner)
         _blend(out, k * lanes, lattice, corners, (w0[k], w1[k], w2[k], w3[k]))
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
+def blend_one_tetrahedron(
+    k: int, lattice: _Floats, edge: int, spare: _Floats, out: Any, points: _Ints, weights: _Floats
+) -> None:
+    """Blend the one pixel k by way of ``spare``, so that no store spills past it."""
+    near = np.intp(points[0, k])
+    corners = (near, np.intp(points[1, k]), np.intp(points[2, k]), near + 1 + edge + edge * edge)
+    shares = (weights[0, k], weights[1, k], weights[2, k], weights[3, k])
+    _blend(spare, 0, lattice, corners, shares)
+    for c in range(3):
+        out[3 * k + c] = spare[c]
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")

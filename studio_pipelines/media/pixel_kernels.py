@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from studio_pipelines.media.lut_kernels import FASTMATH, blend_tetrahedra
+from studio_pipelines.media.lut_kernels import FASTMATH
 
 FLOAT_BYTES: Final = 4
 _Floats = NDArray[np.float32]
@@ -79,17 +79,3 @@ def store(values: _Floats, peak: np.float32, target: Any) -> None:
     else:
         for k in range(target.size):
             target[k] = np.int32(min(peak, max(zero, values[k] * peak + half)))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def blend_into_floats(
-    m: int, lattice: _Floats, edge: int, target: Any, points: Any, weights: _Floats, spare: _Floats
-) -> None:
-    """Blend a block's tetrahedra straight into RGB float32 pixels.
-
-    The last pixel goes by way of ``spare``: its store would spill past the block.
-    """
-    blend_tetrahedra(0, m - 1, lattice, edge, target, 3, points, weights)
-    blend_tetrahedra(m - 1, m, lattice, edge, spare, 3, points, weights)
-    for c in range(3):
-        target[3 * m - 3 + c] = spare[c]
