@@ -20,10 +20,11 @@ def present_asset(asset: Mapping[str, Any], base_url: str) -> dict[str, Any]:
 
 
 def present_data(data: Mapping[str, Any], base_url: str) -> dict[str, Any]:
-    """Add the URLs to a completed job's data; the first asset is the main one."""
-    assets = {name: present_asset(asset, base_url) for name, asset in data["assets"].items()}
-    main = next(iter(assets.values()))
-    return {"url": main["url"], **data, "assets": assets}
+    """Add the URLs to a completed job's data; ``url`` is that of the main asset, named first."""
+    names = sorted(data["assets"], key=lambda name: name != data["main"])
+    assets = {name: present_asset(data["assets"][name], base_url) for name in names}
+    rest = {name: value for name, value in data.items() if name not in ("main", "assets")}
+    return {"url": assets[data["main"]]["url"], "assets": assets, **rest}
 
 
 def present_job(record: Mapping[str, Any], base_url: str) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class OperationResult:
     def describe(self) -> dict[str, Any]:
         """Return the record that storage and the API share; asset URLs are added by the API."""
         return {
+            # Dagster stores JSON with its keys sorted: which asset comes first is lost there.
+            "main": next(iter(self.assets)),
             "assets": {name: asset.describe() for name, asset in self.assets.items()},
             "metrics": dict(self.metrics),
             "verification": dict(self.verification),

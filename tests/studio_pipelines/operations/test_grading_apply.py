@@ -160,6 +160,15 @@ def test_an_async_refusal_is_the_same_problem(media_studio: RunningStudio, sampl
     assert record["error"]["status"] == waited["status"] == 422
 
 
+def test_the_main_asset_is_the_picture_also_when_read_later(
+    media_studio: RunningStudio, pixel_png: bytes
+) -> None:
+    answer = media_studio.client.post(ROUTE, json={"image": uri(pixel_png), "async": True})
+    data = media_studio.job_once(answer.json()["jobId"], "completed")["data"]
+    assert data["url"] == data["assets"]["image"]["url"]
+    assert next(iter(data["assets"])) == "image"
+
+
 def test_a_file_may_come_in_the_form(media_studio: RunningStudio, pixel_png: bytes) -> None:
     answer = media_studio.client.post(
         ROUTE, files={"image": io.BytesIO(pixel_png)}, data={"params": '{"exposure": 1}'}
