@@ -10,7 +10,6 @@ import gc
 import itertools
 import json
 import os
-import re
 import statistics
 import tempfile
 import time
@@ -19,7 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
-import av.logging
 import numpy as np
 import pyebur128
 import pyloudnorm
@@ -119,13 +117,11 @@ def loudnorm(samples: np.ndarray, options: str) -> Iterator[np.ndarray]:
 def loudnorm_two_pass(samples: np.ndarray, target: MasteringTarget) -> Iterator[np.ndarray]:
     """Measure with loudnorm, then let it apply what it found, linear where it can."""
     goal = f"I={target.target_lufs}:TP={target.true_peak_db}:LRA=20"
-    av.logging.set_level(av.logging.INFO)
-    with av.logging.Capture() as log:
-        for _ in loudnorm(samples, f"{goal}:print_format=json"):
+    with tempfile.NamedTemporaryFile() as stats:
+        for _ in loudnorm(samples, f"{goal}:print_format=json:stats_file={stats.name}"):
             pass
-        gc.collect()  # the filter tells what it found when it goes
-    av.logging.set_level(None)
-    found = json.loads(re.search(r"\{.*\}", "".join(line for *_, line in log), re.DOTALL)[0])
+        gc.collect()  # the filter writes what it found when it goes
+        found = json.load(stats)
     measured = (
         f"measured_I={found['input_i']}:measured_TP={found['input_tp']}"
         f":measured_LRA={found['input_lra']}:measured_thresh={found['input_thresh']}"
@@ -150,15 +146,17 @@ def libebur128(samples: np.ndarray) -> tuple[float, float]:
     return pyebur128.get_loudness_global(state), float(20 * np.log10(peak))
 
 
-def median_s(work: Callable[[], object]) -> float:
-    """The median time of some work, after one run to warm up."""
-    work()
-    times: list[float] = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
+def medians_s(ways: list[Callable[[], object]]) -> list[float]:
+    """The median time of each, after a warm-up, in turns: a busy machine is busy for all."""
+    for work in ways:
         work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    times: list[list[float]] = [[] for _ in ways]
+    for _ in range(ROUNDS):
+        for work, taken in zip(ways, times, strict=True):
+            start = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
 
 
 def measuring(samples: np.ndarray) -> list[Row]:
@@ -192,16 +190,16 @@ def mastering(samples: np.ndarray, folder: Path, target: MasteringTarget) -> lis
 
 def rows(task: str, ways: dict[str, tuple[Callable[[], object], Path | None]]) -> list[Row]:
     """Time the ways; the first is ours."""
+    times_s = medians_s([work for work, _ in ways.values()])
     found: list[Row] = []
-    for name, (work, wav) in ways.items():
-        seconds = median_s(work)
-        lufs, peak_db = (None, None)
+    for (name, (work, wav)), seconds in zip(ways.items(), times_s, strict=True):
+        lufs, peak_db = None, None
         if wav:
+            work()
             lufs, peak_db = libebur128(soundfile.read(wav, dtype="float32")[0])
-        ratio = seconds / found[0].seconds if found else 1.0
         figures = (round(seconds, 3), round(DURATION_S / seconds, 1))
         reached = (lufs and round(lufs, 2), peak_db and round(peak_db, 2))
-        found.append(Row(task, name, *figures, *reached, round(ratio, 2)))
+        found.append(Row(task, name, *figures, *reached, round(seconds / times_s[0], 2)))
     return found
 
 
