@@ -20,7 +20,7 @@ from studio_pipelines.embedded_servers import embedded_broker  # noqa: E402
 from studio_pipelines.settings import Settings, load_settings  # noqa: E402
 from studio_pipelines.supervisor import Supervisor  # noqa: E402
 
-SYNC_WAIT_S = 2.0
+SYNC_WAIT_S = 4.0
 MAX_UPLOAD_BYTES = 1 << 20
 
 

@@ -51,7 +51,7 @@ def test_an_asynchronous_call_answers_at_once_and_says_where_to_look(
 def test_a_call_that_outlasts_the_wait_tells_the_true_state_and_goes_on(
     studio: RunningStudio, pixel_png: bytes
 ) -> None:
-    answer = studio.copy(studio.upload(pixel_png), secondsTaken=3)
+    answer = studio.copy(studio.upload(pixel_png), secondsTaken=5.5)
     assert answer.status_code == 202
     assert answer.json()["status"] == "processing"
     job_id = answer.json()["jobId"]
