@@ -24,7 +24,7 @@ class Progress(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember whose progress this is."""
-        self._run_id = context.run_id or ""
+        self._run_id = context.run.run_id if context.run else ""
 
     def report(self, fraction: float, stage: str) -> None:
         """Tell that ``fraction`` (0 to 1) of the op is done and which stage it is in.

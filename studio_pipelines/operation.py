@@ -207,14 +207,15 @@ def _materialization(
         for name, value in figures.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    metadata: dict[str, Any] = {
-        RESULT_METADATA: dg.MetadataValue.json(result.describe()),
-        "model": result.model.name,
-        "job": job_id_of(context.run_id),
-        **plotted,
-    }
+    metadata: dict[str, Any] = {}
     if result.preview_png is not None:
         metadata["preview"] = dg.MetadataValue.md(_inline_image(result.preview_png))
+    metadata |= {
+        "model": result.model.name,
+        "job": job_id_of(context.run_id),
+        RESULT_METADATA: dg.MetadataValue.json(result.describe()),
+        **plotted,
+    }
     return dg.AssetMaterialization(asset_key=[context.op.name], metadata=metadata)
 
 

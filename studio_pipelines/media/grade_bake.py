@@ -1,6 +1,7 @@
 """The same grade as a .cube: baking, and an honest measure of what baking loses."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -103,6 +104,7 @@ def cube_max_error(recipe: GradeRecipe, lut: Lut) -> float:
     return float(np.abs(exact - stand_in).max())
 
 
+@cache
 def _probes() -> _Floats:
     axis = np.linspace(0, 1, _GRID, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)

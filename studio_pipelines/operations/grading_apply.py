@@ -170,7 +170,8 @@ def _write_cube(recipe: "GradeRecipe", folder: Path) -> float:
     from studio_pipelines.media.grade_bake import bake, cube_max_error
     from studio_pipelines.media.lut_formats import format_cube
 
-    cube = bake(recipe)
+    # Two points an edge hold a grade that changes nothing exactly.
+    cube = bake(recipe, 2) if recipe.is_neutral else bake(recipe)
     (folder / "grade.cube").write_bytes(format_cube(cube))
     return cube_max_error(recipe, cube)
 
