@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self, cast
 
 import av
@@ -100,6 +99,16 @@ class AudioEncoding:
             return 0.0
         return (1.5 if depth == 16 else 0.5) * 2.0 ** (1 - depth)
 
+    def require_room_for(self, channels: int) -> None:
+        """Raise InvalidParameter where there are more channels than the format holds."""
+        most = _CODECS[self.format].most_channels
+        if channels > most:
+            raise InvalidParameter(
+                f"{self.format} holds {most} channels, not {channels}",
+                field="format",
+                hint="Take wav, flac, aac or opus.",
+            )
+
     def sample_rate_hz(self, source_rate_hz: int) -> int:
         """Give the rate that the format stores a source at: its own wherever that exists.
 
@@ -139,12 +148,7 @@ class AudioEncoder:
         tags: dict[str, str] | None = None,
     ) -> None:
         codec = _CODECS[encoding.format]
-        if channels > codec.most_channels:
-            raise InvalidParameter(
-                f"{encoding.format} holds {codec.most_channels} channels, not {channels}",
-                field="format",
-                hint="Take wav, flac, aac or opus.",
-            )
+        encoding.require_room_for(channels)
         self._encoding = encoding
         self._layout = usable_layout(channels, channel_layout)
         self._rate = sample_rate_hz
@@ -219,12 +223,7 @@ class AudioEncoder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_details: object) -> None:
         if kind is None:
             self.close()
         else:

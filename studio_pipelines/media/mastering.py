@@ -1,7 +1,7 @@
 """Bring a programme to a loudness target under a true-peak ceiling, and write it to a file.
 
-What counts is what the listener gets: the file is measured again after encoding, and where a lossy
-codec has raised the peaks, the master is made again under a lower ceiling.
+What counts is what the listener gets: the encoded file is measured again, and where a lossy codec
+has raised the peaks, the master is made again under a lower ceiling.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,6 @@ class Mastering:
         after: What the master measures; of a file, decoded again.
         plan: What was done.
         max_reduction_db: Largest reduction by the limiter, ≥ 0.
-        achieved: Whether loudness (to 0.1 LU) and true peak are as asked for.
-        reason: Why it was done so; where it was not achieved, why.
         sample_rate_hz: Rate of the master.
         tries: How often it was encoded.
     """
@@ -63,10 +61,24 @@ class Mastering:
     after: Loudness
     plan: MasteringPlan
     max_reduction_db: float
-    achieved: bool
-    reason: str
     sample_rate_hz: int
     tries: int = 1
+
+    @property
+    def achieved(self) -> bool:
+        """Whether loudness (to 0.1 LU) and true peak are as asked for."""
+        return is_on_target(self.after, self.settings.target)
+
+    @property
+    def reason(self) -> str:
+        """Why it was done so; where it was not achieved, why."""
+        if self.achieved or not self.plan.reached:
+            return self.plan.reason
+        after = self.after
+        return (
+            f"After {self.tries} tries the encoded file measures {after.integrated_lufs:.2f} LUFS "
+            f"and {after.true_peak_db:.2f} dBTP: the codec changes this programme too much."
+        )
 
 
 def master(
@@ -113,7 +125,7 @@ def master(
     if report_progress:
         report_progress(1.0, "done")
     max_reduction_db = limiter.max_reduction_db if limiter else 0.0
-    return result, _judged(settings, before, after, plan, max_reduction_db, sample_rate_hz, 1)
+    return result, Mastering(settings, before, after, plan, max_reduction_db, sample_rate_hz)
 
 
 def master_file(
@@ -145,17 +157,22 @@ def master_file(
         UnusableMedia: See ``measure_programme``.
         InvalidParameter: The format cannot hold that many channels.
     """
+    encoding.require_room_for(samples.shape[1])
     measuring = part_of(report_progress, 0.0, 0.15, "measuring")
     before = measure_programme(samples, sample_rate_hz, settings, measuring)
     rate = encoding.sample_rate_hz(sample_rate_hz)
     adapting = part_of(report_progress, 0.15, 0.2, "changing the sample rate")
     with at_rate(samples, sample_rate_hz, rate, adapting) as programme:
-        heard = before if rate == sample_rate_hz else measure_programme(programme, rate, settings)
+        if programme is not samples:
+            again = part_of(report_progress, 0.2, 0.2, "measuring")
+            heard = measure_programme(programme, rate, settings, again)
+        else:
+            heard = before
         job = _FileJob(programme, rate, heard, tags, settings, encoding, path)
         plan, after, max_reduction_db, tries = _file_on_target(job, report_progress)
     if report_progress:
         report_progress(1.0, "done")
-    return _judged(settings, before, after, plan, max_reduction_db, rate, tries)
+    return Mastering(settings, before, after, plan, max_reduction_db, rate, tries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,9 +193,8 @@ def _file_on_target(
 ) -> tuple[MasteringPlan, Loudness, float, int]:
     """Make the file until it is on target, or making it again is of no use."""
     target = job.settings.target
-    ceiling = amplitude(target.true_peak_db)
     rounding = job.encoding.quantisation_step * interpolators(job.sample_rate_hz).gain_bound
-    aim = Aim(target.target_lufs, decibels(ceiling - rounding))
+    aim = Aim(target.target_lufs, decibels(amplitude(target.true_peak_db) - rounding))
     tries = 0
     while True:
         start, stop = (1 - 0.8 * 0.3**n for n in (tries, tries + 1))
@@ -229,25 +245,3 @@ def _write(job: _FileJob, plan: MasteringPlan, report_share: ReportShare | None)
         for block in render(job.samples, plan.stages(channels, limiter), report_share):
             encoder.write(block)
     return limiter.max_reduction_db if limiter else 0.0
-
-
-def _judged(
-    settings: MasteringSettings,
-    before: Loudness,
-    after: Loudness,
-    plan: MasteringPlan,
-    max_reduction_db: float,
-    sample_rate_hz: int,
-    tries: int,
-) -> Mastering:
-    target = settings.target
-    achieved = is_on_target(after, target)
-    reason = plan.reason
-    if plan.reached and not achieved:
-        reason = (
-            f"After {tries} tries the encoded file measures {after.integrated_lufs:.2f} LUFS and "
-            f"{after.true_peak_db:.2f} dBTP: the codec changes this programme too much."
-        )
-    return Mastering(
-        settings, before, after, plan, max_reduction_db, achieved, reason, sample_rate_hz, tries
-    )

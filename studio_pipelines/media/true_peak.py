@@ -1,9 +1,8 @@
 """True peak of sampled audio: the peak of the continuous signal that the samples stand for.
 
 Two interpolators are read side by side and the higher value counts: an own 16-times one (Kaiser
-windowed sinc, 32 taps a phase, flat to 0.45 of the sample rate) and the 4-times one that
-libebur128 and the meters built on it use, so that no common meter reads more than what is reported
-here. Both meet Annex 2 of ITU-R BS.1770-5.
+windowed sinc, 32 taps a phase, flat to 0.45 of the rate) and the 4-times one of libebur128, so that
+no common meter reads more than is reported here. Both meet Annex 2 of ITU-R BS.1770-5.
 """
 
 from dataclasses import dataclass

@@ -34,9 +34,9 @@ def test_a_full_scale_tone_reads_zero_in_its_third_octave(frequency_hz: float) -
     tone = np.sin(2 * np.pi * frequency_hz / RATE * np.arange(RATE))[:, None].astype("f4")
     spectrum = third_octave_spectrum([tone], RATE)
     inside = np.abs(np.log2(spectrum.frequencies_hz / frequency_hz)) < 1 / 9
-    outside = np.abs(np.log2(spectrum.frequencies_hz / frequency_hz)) > 1 / 3
+    outside = np.abs(np.log2(spectrum.frequencies_hz / frequency_hz)) > 1 / 2
     np.testing.assert_allclose(spectrum.levels_db[inside], 0, atol=0.1)
-    assert spectrum.levels_db[outside].max() < -60
+    assert spectrum.levels_db[outside].max() < -45
 
 
 def test_white_noise_rises_by_3_db_an_octave_and_sums_to_its_level() -> None:
