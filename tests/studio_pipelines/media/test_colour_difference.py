@@ -118,6 +118,11 @@ def test_edges_are_not_bands():
     assert banding_estimate(before, posterise(before, 4)) == 0
 
 
+def test_noise_has_no_gradients_to_band():
+    before = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)
+    assert banding_estimate(before, posterise(before, 8)) == 0
+
+
 def test_verification_of_an_unchanged_picture():
     before = gradient()
     found = grade_verification(before, before)
