@@ -61,7 +61,7 @@ class Supervisor:
         """The state of every process, in the order given."""
         return tuple(process.status() for process in self._processes.values())
 
-    def wait_ready(self, names: Collection[str] | None = None, *, timeout_s: float = 90.0) -> None:
+    def wait_ready(self, names: Collection[str] | None = None, *, timeout_s: float = 180.0) -> None:
         """Block until the named processes (by default all) have been ready once.
 
         Raises:
