@@ -19,7 +19,8 @@ from studio_pipelines.media.mastering_target import TOLERANCE_LU, MasteringSetti
 
 MOST_LIMITING_LU = 8.0
 """A limiter that takes more loudness than this makes distortion its loudest part."""
-_AIM_LU = 0.03
+_TRUSTED_LU = 0.2
+"""So near, the model's slope is right to a few hundredths of an LU: no further trial is needed."""
 _MOST_PASSES = 8
 _SEARCH_RANGE_DB = 100.0
 _GAIN_STEP_DB = 0.002
@@ -194,11 +195,12 @@ def _search(
     lowest_db = aim.ceiling_db - before.true_peak_db  # from here on the limiter works
     while len(trials) < _MOST_PASSES:
         gain_db = _root(modelled_room_db, lowest_db, lowest_db + _SEARCH_RANGE_DB)
+        if trials and abs(trials[-1].room_db) <= _TRUSTED_LU:
+            lufs = modelled_limited_lufs(before, gain_db, aim.ceiling_db) + model_error_lu
+            return trial(gain_db, lufs), len(trials)
         share = _pass_share(report_share, len(trials))
         lufs = _limited_lufs(samples, sample_rate_hz, settings, gain_db, aim, share)
         trials.append(trial(gain_db, lufs))
-        if abs(trials[-1].room_db) <= _AIM_LU:
-            break
         model_error_lu = lufs - modelled_limited_lufs(before, gain_db, aim.ceiling_db)
     return min(trials, key=lambda t: abs(t.room_db)), len(trials)
 
