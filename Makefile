@@ -42,11 +42,15 @@ demo: install ## Start the studio, grade a photo, master a song, show the result
 up: install ## Run the studio until Ctrl-C
 	@$(VENV)/bin/studio up
 
+# A folder of its own: as root the database runs as another user, who has to reach it, and pytest
+# shuts its usual folder to others whenever another session starts.
+PYTEST := tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; $(PYTHON) -m pytest --basetemp="$$tmp/t"
+
 test: install ## Run the tests
-	$(PYTHON) -m pytest -m "not gpu and not soak"
+	@$(PYTEST) -m "not gpu and not soak"
 
 test-gpu: install ## Run the tests that need a CUDA device
-	$(PYTHON) -m pytest -m gpu
+	@$(PYTEST) -m gpu
 
 soak: install ## Run the long checks
 	$(PYTHON) -m pytest -m soak

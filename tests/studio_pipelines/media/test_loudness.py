@@ -178,7 +178,7 @@ def test_refuses_a_rate_below_the_filters() -> None:
 
 
 def test_reports_progress_and_stops_where_that_raises() -> None:
-    class Stopped(Exception):  # noqa: N818 - a stop, not an error
+    class Stopped(Exception):
         pass
 
     shares: list[float] = []
