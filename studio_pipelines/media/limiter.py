@@ -6,7 +6,7 @@ in dependence on the programme, and rounded by two moving averages whose window 
 hold: the gain has reached its value before the peak arrives, without a corner. All channels share
 one gain, so that the stereo image stands still.
 
-A gain that moves changes the signal between samples too, by a hundred-thousandth of a dB and more. A
+A gain that moves changes the signal between samples too, by some 1e-5 dB (measured on noise). A
 second, equal stage takes that away; it leaves alone whatever the first one got right.
 """
 
