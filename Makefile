@@ -58,7 +58,7 @@ soak: install ## Run the long checks
 check: install ## Lint, format, types and import rules
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/pyright
+	$(VENV)/bin/pyright --pythonpath $(PYTHON)
 	$(VENV)/bin/lint-imports
 
 format: install ## Format the code and mend what lint can mend
