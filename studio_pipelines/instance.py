@@ -3,11 +3,12 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dagster import DagsterInstance
-from dagster_postgres.event_log import PostgresEventLogStorage
+
+from resources.event_storage import StudioEventLogStorage
 
 STATEMENT_TIMEOUT_MS = 30_000
 POOL_RECYCLE_S = 3600
@@ -22,13 +23,23 @@ def open_instance() -> DagsterInstance:
     """
     with _one_at_a_time():
         instance = DagsterInstance.get()
-    if isinstance(instance.event_log_storage, PostgresEventLogStorage):
+    if isinstance(instance.event_log_storage, StudioEventLogStorage):
         instance.optimize_for_webserver(
             statement_timeout=STATEMENT_TIMEOUT_MS,
             pool_recycle=POOL_RECYCLE_S,
             max_overflow=POOL_OVERFLOW,
         )
     return instance
+
+
+@contextmanager
+def batched_events(instance: DagsterInstance, run_id: str) -> Iterator[None]:
+    """Let storage write a run's events several at once, where it is Postgres."""
+    storage = instance.event_log_storage
+    with ExitStack() as closing:
+        if isinstance(storage, StudioEventLogStorage):
+            closing.enter_context(storage.batching(run_id))
+        yield
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from resources import signals
 from resources.run_tags import MAX_RUNTIME_TAG, OPERATION_TAG
 from studio_pipelines.catalogue import operations
 from studio_pipelines.errors import StudioError
-from studio_pipelines.instance import open_instance
+from studio_pipelines.instance import batched_events, open_instance
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 from studio_pipelines.worker_beat import WorkerName
 
@@ -88,10 +88,11 @@ class RunExecutor:
     def _events(self, run: DagsterRun, *, resume: bool) -> list[DagsterEvent]:
         assert run.job_code_origin is not None
         job = recon_job_from_origin(run.job_code_origin)
-        events = core_execute_run(
-            job, run, self._instance, inject_env_vars=False, resume_from_failure=resume
-        )
-        return [event for event in events if event.event_type in OUTCOME_EVENT_TYPES]
+        with batched_events(self._instance, run.run_id):
+            events = core_execute_run(
+                job, run, self._instance, inject_env_vars=False, resume_from_failure=resume
+            )
+            return [event for event in events if event.event_type in OUTCOME_EVENT_TYPES]
 
     def _publish(self, run_id: str, told: list[DagsterEvent]) -> None:
         outcome = outcome_of(told) or outcome_of(

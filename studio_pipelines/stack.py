@@ -210,5 +210,6 @@ def _write_dagster_home(settings: Settings) -> None:
     home.mkdir(mode=0o700, exist_ok=True)
     instance = yaml.safe_load((PROJECT_DIR / "dagster.yaml").read_text())
     if settings.database_url is None:
-        del instance["storage"]
+        for name in ("run_storage", "event_log_storage", "schedule_storage"):
+            del instance[name]
     (home / "dagster.yaml").write_text(yaml.safe_dump(instance))

@@ -1,0 +1,160 @@
+"""Dagster's event log on Postgres, with the events of a run written in batches.
+
+Dagster stores a run's twenty events one by one, each with a statement that only notifies, and moves
+the run's status with three statements more. Here a worker collects what happens within a quarter of
+a second; what others wait for, the run's start and its end, is stored before the run goes on, in
+one transaction with the run's new status.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as db
+from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, EventLogEntry
+from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+    JobFailureData,
+    RunFailureReason,
+)
+from dagster._core.storage.config import pg_config
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
+from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
+from dagster._time import datetime_from_timestamp
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.utils import pg_url_from_config
+from sqlalchemy.engine import Connection
+from typing_extensions import override
+
+from resources.database_pool import pooled_engine
+from resources.event_outbox import EventOutbox
+
+ENDED = {
+    DagsterEventType.RUN_SUCCESS: "end_time",
+    DagsterEventType.RUN_FAILURE: "end_time",
+    DagsterEventType.RUN_CANCELED: "end_time",
+}
+TIME_COLUMNS = {DagsterEventType.RUN_START: "start_time", **ENDED}
+# Stored before the run goes on: others act on them.
+AWAITED = {*EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
+# Stored at once, while the run goes on: after these an op need not be done again.
+HURRIED = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE}
+
+
+class StudioEventLogStorage(PostgresEventLogStorage):
+    """Writes events and the run's status together; in a worker, several events at once."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._outbox: EventOutbox | None = None
+        self._run_id = ""
+        super().__init__(*args, **options)
+
+    @classmethod
+    @override
+    def config_type(cls) -> Any:
+        return pg_config()
+
+    @classmethod
+    @override
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "StudioEventLogStorage":
+        return cls(inst_data=inst_data, postgres_url=pg_url_from_config(config_value))
+
+    @override
+    def optimize_for_webserver(
+        self, statement_timeout: int, pool_recycle: int, max_overflow: int
+    ) -> None:
+        self._engine = pooled_engine(
+            self.postgres_url,
+            statement_timeout_ms=statement_timeout,
+            recycle_s=pool_recycle,
+            overflow=max_overflow,
+        )
+
+    @property
+    @override
+    def handles_run_events_in_store_event(self) -> bool:
+        return True
+
+    @contextmanager
+    def batching(self, run_id: str) -> Iterator[None]:
+        """Collect the events of a run for as long as the block lasts; all are stored at its end."""
+        self._outbox, self._run_id = EventOutbox(self._write), run_id
+        try:
+            yield
+        finally:
+            outbox, self._outbox = self._outbox, None
+            outbox.close()
+
+    @override
+    def store_event(self, event: EventLogEntry) -> None:
+        if self._outbox is None or event.run_id != self._run_id:
+            self._write([event])
+            return
+        kind = event.dagster_event.event_type if event.dagster_event else None
+        self._outbox.put(event, hurry=kind in HURRIED)
+        if kind in AWAITED:
+            self._outbox.flush()
+
+    @override
+    def get_records_for_run(self, run_id: str, *args: Any, **options: Any) -> Any:
+        if self._outbox is not None and run_id == self._run_id:
+            self._outbox.flush()
+        return super().get_records_for_run(run_id, *args, **options)
+
+    def _write(self, events: Sequence[EventLogEntry]) -> None:
+        id_column = SqlEventLogStorageTable.c.id
+        insert = SqlEventLogStorageTable.insert().returning(id_column, sort_by_parameter_order=True)
+        with self.index_transaction() as connection:
+            rows = [self._event_to_row(event) for event in events]
+            ids = [int(row[0]) for row in connection.execute(insert, rows)]
+            for event, event_id in zip(events, ids, strict=True):
+                kind = event.dagster_event.event_type if event.dagster_event else None
+                if kind in ASSET_EVENTS:
+                    self._store_asset_event_tags(connection, [event], [event_id])
+                    self._store_asset_event(connection, event, event_id)
+                elif kind in EVENT_TYPE_TO_PIPELINE_RUN_STATUS:
+                    move_run(connection, event)
+        for event, event_id in zip(events, ids, strict=True):
+            if event.dagster_event and event.dagster_event.event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(event, event_id)
+
+
+def move_run(connection: Connection, entry: EventLogEntry) -> None:
+    """Give a run the status that an event stands for; one that has ended keeps its own."""
+    event = entry.get_dagster_event()
+    this_run = RunsTable.c.run_id == entry.run_id
+    query = db.select(RunsTable.c.run_body, RunsTable.c.status).where(this_run).with_for_update()
+    row = connection.execute(query).first()
+    if row is None or DagsterRunStatus(row.status) in _ENDED_STATUSES:
+        return
+    run = deserialize_value(row.run_body, DagsterRun)
+    run = run.with_status(EVENT_TYPE_TO_PIPELINE_RUN_STATUS[event.event_type])
+    if reason := _failure_reason(event.event_specific_data):
+        run = run.with_tags({**run.tags, RUN_FAILURE_REASON_TAG: reason})
+        connection.execute(
+            RunTagsTable.insert().values(
+                run_id=run.run_id, key=RUN_FAILURE_REASON_TAG, value=reason
+            )
+        )
+    changes: dict[str, Any] = {
+        "status": run.status.value,
+        "run_body": serialize_value(run),
+        "update_timestamp": datetime_from_timestamp(entry.timestamp),
+    }
+    if column := TIME_COLUMNS.get(event.event_type):
+        changes[column] = entry.timestamp
+    connection.execute(RunsTable.update().where(this_run).values(**changes))
+
+
+_ENDED_STATUSES = {EVENT_TYPE_TO_PIPELINE_RUN_STATUS[kind] for kind in ENDED}
+
+
+def _failure_reason(data: object) -> str | None:
+    reason = data.failure_reason if isinstance(data, JobFailureData) else None
+    return reason.value if reason and reason is not RunFailureReason.UNKNOWN else None
