@@ -1,13 +1,15 @@
 """A Dagster run as the public job record."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from dagster import DagsterRunStatus
 from dagster._core.storage.dagster_run import RunRecord
 
-from resources.run_tags import OPERATION_TAG, job_id_of
+from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG, job_id_of
+from resources.waiting_line import Place
 
 _STATUS = {
     DagsterRunStatus.NOT_STARTED: "queued",
@@ -22,23 +24,41 @@ _STATUS = {
 }
 
 
+@dataclass(frozen=True)
+class LiveState:
+    """What Redis knows of a run that has not ended.
+
+    Attributes:
+        progress: ``{fraction, stage}`` as the op last told it, or None.
+        taken: Whether a worker has taken it.
+        place: Where it stands in line, or None.
+    """
+
+    progress: Mapping[str, Any] | None = None
+    taken: bool = False
+    place: Place | None = None
+
+
 def job_record(
-    stored: RunRecord, outcome: Mapping[str, Any] | None, progress: Mapping[str, Any] | None
+    stored: RunRecord, outcome: Mapping[str, Any] | None, live: LiveState
 ) -> dict[str, Any]:
     """Return the record that ``GET /api/jobs/{id}`` answers, without asset URLs.
 
     Args:
         stored: The run as storage has it.
         outcome: How it ended, or None while it goes on.
-        progress: ``{fraction, stage}`` as the op last told it, or None.
+        live: What is known of it besides, while it goes on.
     """
     run = stored.dagster_run
     status = _STATUS[run.status]
+    if status == "queued" and live.taken:
+        status = "starting"
     record: dict[str, Any] = {
         "jobId": job_id_of(run.run_id),
         "operation": run.tags.get(OPERATION_TAG),
         "status": status,
-        "progress": _progress(status, progress),
+        "progress": _progress(status, live.progress),
+        **_waiting(live.place if status == "queued" else None),
         "createdAt": stored.create_timestamp.astimezone(UTC).isoformat(timespec="milliseconds"),
         "startedAt": _iso(stored.start_time),
         "finishedAt": _iso(stored.end_time),
@@ -50,13 +70,23 @@ def job_record(
     return record
 
 
+def _waiting(place: Place | None) -> dict[str, Any]:
+    """Return where a job stands, and about when it starts."""
+    if place is None:
+        return {"queuePosition": None, "estimatedStartAt": None}
+    at = None if place.starts_in_s is None else datetime.now(UTC).timestamp() + place.starts_in_s
+    return {"queuePosition": place.position, "estimatedStartAt": _iso(at)}
+
+
 def with_timings(data: Mapping[str, Any], stored: RunRecord) -> dict[str, Any]:
-    """Add how long the job waited and ran, in milliseconds, from the run's own times."""
+    """Add how long the job waited, started and ran, in milliseconds, from the run's own times."""
     created_s = stored.create_timestamp.timestamp()
     started_s = stored.start_time or created_s
+    taken_s = float(stored.dagster_run.tags.get(TAKEN_AT_TAG, started_s))
     ended_s = stored.end_time or datetime.now(UTC).timestamp()
     timings = {
-        "queuedMs": round((started_s - created_s) * 1000, 1),
+        "queuedMs": round((taken_s - created_s) * 1000, 1),
+        "startMs": round((started_s - taken_s) * 1000, 1),
         "runMs": round((ended_s - started_s) * 1000, 1),
         "totalMs": round((ended_s - created_s) * 1000, 1),
     }
@@ -66,7 +96,7 @@ def with_timings(data: Mapping[str, Any], stored: RunRecord) -> dict[str, Any]:
 def _progress(status: str, progress: Mapping[str, Any] | None) -> dict[str, Any]:
     if status == "completed":
         return {"percent": 100.0, "stage": "done"}
-    if status == "queued" or progress is None:
+    if status in ("queued", "starting") or progress is None:
         return {"percent": 0.0, "stage": status}
     return {"percent": round(100 * progress["fraction"], 1), "stage": progress["stage"]}
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 import structlog
 from dagster import EventLogEntry
 from dagster_postgres.utils import DagsterPostgresException
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 LONGEST_DELAY_S = 0.25
 GIVE_UP_AFTER_S = 60.0
 PAUSE_S = 0.5
+DATABASE_AWAY = (OperationalError, InterfaceError, DagsterPostgresException)
 log = structlog.get_logger(__name__)
 
 
@@ -34,7 +35,7 @@ class EventOutbox:
         self._stored = 0
         self._hurry = False
         self._closed = False
-        self._fault: Exception | None = None
+        self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="event-outbox", daemon=True)
         self._thread.start()
 
@@ -50,23 +51,24 @@ class EventOutbox:
         """Wait until everything taken so far is stored.
 
         Raises:
-            DBAPIError: The database was away for too long.
-            DagsterPostgresException: So it was, and no connection could be made.
+            OperationalError, InterfaceError, DagsterPostgresException: The database was away for
+                too long; what it did not take is lost.
+            RunHasEnded: The run may not go on.
         """
         with self._changed:
             goal = self._taken
-            self._hurry = True
+            self._hurry = self._stored < goal
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._stored >= goal or self._fault is not None)
             if self._fault is not None:
-                raise self._fault
+                fault, self._fault = self._fault, None
+                raise fault
 
     def close(self) -> None:
         """Store what is left and end the thread.
 
         Raises:
-            DBAPIError: As in ``flush``.
-            DagsterPostgresException: As in ``flush``.
+            OperationalError, InterfaceError, DagsterPostgresException: As in ``flush``.
         """
         try:
             self.flush()
@@ -74,6 +76,7 @@ class EventOutbox:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
+            self._thread.join()
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -82,8 +85,6 @@ class EventOutbox:
                 self._fault = fault
                 self._stored += len(batch)
                 self._changed.notify_all()
-            if fault is not None:
-                return
 
     def _next_batch(self) -> list[EventLogEntry]:
         with self._changed:
@@ -92,15 +93,17 @@ class EventOutbox:
             batch, self._waiting, self._hurry = self._waiting, [], False
             return batch
 
-    def _store(self, batch: Sequence[EventLogEntry]) -> Exception | None:
+    def _store(self, batch: Sequence[EventLogEntry]) -> BaseException | None:
         gives_up_at_s = time.monotonic() + GIVE_UP_AFTER_S
         while True:
             try:
                 self._write(batch)
-            except (DBAPIError, DagsterPostgresException) as error:
+            except DATABASE_AWAY as error:
                 if time.monotonic() > gives_up_at_s:
                     return error
                 log.warning("events not stored yet", count=len(batch), error=str(error))
                 time.sleep(PAUSE_S)
+            except BaseException as error:  # noqa: BLE001  raised where the run waits for it
+                return error
             else:
                 return None

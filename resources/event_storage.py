@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as db
 from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, EventLogEntry
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import (
     ASSET_CHECK_EVENTS,
     ASSET_EVENTS,
@@ -33,16 +34,21 @@ from typing_extensions import override
 from resources.database_pool import pooled_engine
 from resources.event_outbox import EventOutbox
 
-ENDED = {
+TIME_COLUMNS = {
+    DagsterEventType.RUN_START: "start_time",
     DagsterEventType.RUN_SUCCESS: "end_time",
     DagsterEventType.RUN_FAILURE: "end_time",
     DagsterEventType.RUN_CANCELED: "end_time",
 }
-TIME_COLUMNS = {DagsterEventType.RUN_START: "start_time", **ENDED}
+ENDED_STATUSES = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
 # Stored before the run goes on: others act on them.
-AWAITED = {*EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
+AWAITED = frozenset(EVENT_TYPE_TO_PIPELINE_RUN_STATUS)
 # Stored at once, while the run goes on: after these an op need not be done again.
 HURRIED = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE}
+
+
+class RunHasEnded(DagsterExecutionInterruptedError):
+    """A worker began with a run that had ended already, such as one canceled a moment before."""
 
 
 class StudioEventLogStorage(PostgresEventLogStorage):
@@ -51,6 +57,7 @@ class StudioEventLogStorage(PostgresEventLogStorage):
     def __init__(self, *args: Any, **options: Any) -> None:
         self._outbox: EventOutbox | None = None
         self._run_id = ""
+        self._start_tags: Mapping[str, str] = {}
         super().__init__(*args, **options)
 
     @classmethod
@@ -82,9 +89,15 @@ class StudioEventLogStorage(PostgresEventLogStorage):
         return True
 
     @contextmanager
-    def batching(self, run_id: str) -> Iterator[None]:
-        """Collect the events of a run for as long as the block lasts; all are stored at its end."""
+    def batching(self, run_id: str, start_tags: Mapping[str, str]) -> Iterator[None]:
+        """Collect the events of a run for as long as the block lasts; all are stored at its end.
+
+        Args:
+            run_id: The run.
+            start_tags: Tags that the run gets together with its start.
+        """
         self._outbox, self._run_id = EventOutbox(self._write), run_id
+        self._start_tags = start_tags
         try:
             yield
         finally:
@@ -96,7 +109,7 @@ class StudioEventLogStorage(PostgresEventLogStorage):
         if self._outbox is None or event.run_id != self._run_id:
             self._write([event])
             return
-        kind = event.dagster_event.event_type if event.dagster_event else None
+        kind = kind_of(event)
         self._outbox.put(event, hurry=kind in HURRIED)
         if kind in AWAITED:
             self._outbox.flush()
@@ -111,50 +124,65 @@ class StudioEventLogStorage(PostgresEventLogStorage):
         id_column = SqlEventLogStorageTable.c.id
         insert = SqlEventLogStorageTable.insert().returning(id_column, sort_by_parameter_order=True)
         with self.index_transaction() as connection:
-            rows = [self._event_to_row(event) for event in events]
-            ids = [int(row[0]) for row in connection.execute(insert, rows)]
-            for event, event_id in zip(events, ids, strict=True):
-                kind = event.dagster_event.event_type if event.dagster_event else None
-                if kind in ASSET_EVENTS:
+            kept = [event for event in events if may_follow(connection, event, self._start_tags)]
+            rows = [self._event_to_row(event) for event in kept]
+            ids = [int(row[0]) for row in connection.execute(insert, rows)] if rows else []
+            for event, event_id in zip(kept, ids, strict=True):
+                if kind_of(event) in ASSET_EVENTS:
                     self._store_asset_event_tags(connection, [event], [event_id])
                     self._store_asset_event(connection, event, event_id)
-                elif kind in EVENT_TYPE_TO_PIPELINE_RUN_STATUS:
-                    move_run(connection, event)
-        for event, event_id in zip(events, ids, strict=True):
-            if event.dagster_event and event.dagster_event.event_type in ASSET_CHECK_EVENTS:
+        for event, event_id in zip(kept, ids, strict=True):
+            if kind_of(event) in ASSET_CHECK_EVENTS:
                 self.store_asset_check_event(event, event_id)
 
 
-def move_run(connection: Connection, entry: EventLogEntry) -> None:
-    """Give a run the status that an event stands for; one that has ended keeps its own."""
-    event = entry.get_dagster_event()
+def kind_of(entry: EventLogEntry) -> DagsterEventType | None:
+    """Return the type of an event, or None for what an op logs."""
+    return entry.dagster_event.event_type if entry.dagster_event else None
+
+
+def may_follow(connection: Connection, entry: EventLogEntry, start_tags: Mapping[str, str]) -> bool:
+    """Give the run the status that an event stands for; False if it has ended before.
+
+    The first end counts: a run that was canceled while a worker took it stays canceled, and one
+    that two workers finished is finished once.
+
+    Raises:
+        RunHasEnded: The event is the start of a run that has ended.
+    """
+    kind = kind_of(entry)
+    if kind is None or kind not in EVENT_TYPE_TO_PIPELINE_RUN_STATUS:
+        return True
     this_run = RunsTable.c.run_id == entry.run_id
     query = db.select(RunsTable.c.run_body, RunsTable.c.status).where(this_run).with_for_update()
     row = connection.execute(query).first()
-    if row is None or DagsterRunStatus(row.status) in _ENDED_STATUSES:
-        return
+    if row is None:
+        return True
+    if DagsterRunStatus(row.status) in ENDED_STATUSES:
+        if kind is DagsterEventType.RUN_START:
+            raise RunHasEnded(f"run {entry.run_id} has ended: {row.status}")
+        return False
     run = deserialize_value(row.run_body, DagsterRun)
-    run = run.with_status(EVENT_TYPE_TO_PIPELINE_RUN_STATUS[event.event_type])
-    if reason := _failure_reason(event.event_specific_data):
+    run = run.with_status(EVENT_TYPE_TO_PIPELINE_RUN_STATUS[kind])
+    if kind is DagsterEventType.RUN_START:
+        # In the run itself alone: nobody looks runs up by these.
+        run = run.with_tags({**run.tags, **start_tags})
+    if reason := _failure_reason(entry):
         run = run.with_tags({**run.tags, RUN_FAILURE_REASON_TAG: reason})
-        connection.execute(
-            RunTagsTable.insert().values(
-                run_id=run.run_id, key=RUN_FAILURE_REASON_TAG, value=reason
-            )
-        )
+        tag = {"run_id": run.run_id, "key": RUN_FAILURE_REASON_TAG, "value": reason}
+        connection.execute(RunTagsTable.insert().values(**tag))
     changes: dict[str, Any] = {
         "status": run.status.value,
         "run_body": serialize_value(run),
         "update_timestamp": datetime_from_timestamp(entry.timestamp),
     }
-    if column := TIME_COLUMNS.get(event.event_type):
-        changes[column] = entry.timestamp
+    if kind in TIME_COLUMNS:
+        changes[TIME_COLUMNS[kind]] = entry.timestamp
     connection.execute(RunsTable.update().where(this_run).values(**changes))
+    return True
 
 
-_ENDED_STATUSES = {EVENT_TYPE_TO_PIPELINE_RUN_STATUS[kind] for kind in ENDED}
-
-
-def _failure_reason(data: object) -> str | None:
+def _failure_reason(entry: EventLogEntry) -> str | None:
+    data = entry.get_dagster_event().event_specific_data
     reason = data.failure_reason if isinstance(data, JobFailureData) else None
     return reason.value if reason and reason is not RunFailureReason.UNKNOWN else None

@@ -5,7 +5,8 @@ second; a trivial run then takes seconds. Here the task's body runs Dagster's in
 inside the worker, and the run itself stays an ordinary Dagster run.
 """
 
-from typing import Any
+import time
+from typing import Any, cast
 
 import redis
 from dagster import DagsterRun, DagsterRunStatus
@@ -18,11 +19,13 @@ from dagster._core.launcher import (
 from dagster_celery.launcher import CeleryRunLauncher
 from typing_extensions import override
 
-from resources import signals
+from resources import run_ownership, signals, waiting_line
 from resources.broker import make_celery, send_run
-from resources.run_tags import PRIORITY_TAG, QUEUE_TAG
+from resources.run_tags import LANE_TAG, OPERATION_TAG, PRIORITY_TAG, QUEUE_TAG, RESUMED_TAG
 
-QUEUED_HEARTBEAT_TTL_S = 24 * 3600
+# After a restart of the broker the workers need a moment to say that they are still there.
+BROKER_SETTLES_S = 10
+WORKER_LOST = "The run's worker process died each time."
 NOT_TAKEN = (
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.QUEUED,
@@ -43,22 +46,27 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
 
     @override
     def launch_run(self, context: LaunchRunContext) -> None:
-        self._send(context.dagster_run, resume=False)
+        self.send(context.dagster_run, resume=False)
 
     @override
     def resume_run(self, context: ResumeRunContext) -> None:
-        self._send(context.dagster_run, resume=True)
-
-    def _send(self, run: DagsterRun, *, resume: bool) -> None:
-        # Written before the task: a worker may take it before this call returns.
-        self._signals.set(signals.heartbeat_key(run.run_id), "queued", ex=QUEUED_HEARTBEAT_TTL_S)
-        send_run(
-            self.celery,
-            run.run_id,
-            queue=run.tags.get(QUEUE_TAG, self.default_queue),
-            priority=min(9, max(0, int(run.tags.get(PRIORITY_TAG, 5)))),
-            resume=resume,
+        run = context.dagster_run
+        self._instance.add_run_tags(
+            run.run_id, {RESUMED_TAG: str(context.resume_attempt_number or 1)}
         )
+        self.send(run, resume=True)
+
+    def send(self, run: DagsterRun, *, resume: bool) -> None:
+        """Queue a run's task; sent twice, the run is executed once all the same."""
+        queue = run.tags.get(QUEUE_TAG, self.default_queue)
+        priority = min(9, max(0, int(run.tags.get(PRIORITY_TAG, 5))))
+        # Written before the task: a worker may take it before this call returns.
+        run_ownership.mark_queued(self._signals, run.run_id)
+        lane, operation = line_of(run)
+        waiting_line.enter(
+            self._signals, lane, operation, run.run_id, priority=priority, at_s=time.time()
+        )
+        send_run(self.celery, run.run_id, queue=queue, priority=priority, resume=resume)
 
     @override
     def terminate(self, run_id: str) -> bool:
@@ -69,6 +77,7 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
         if run.status in NOT_TAKEN:
             self._instance.report_run_canceled(run)
             signals.publish_outcome(self._signals, run_id, {"status": "canceled"})
+            waiting_line.leave(self._signals, *line_of(run), run_id)
         else:
             self._instance.report_run_canceling(run)
         # Told last: Dagster resumes a run whose interruption it finds nobody to have asked for.
@@ -77,6 +86,25 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
 
     @override
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        if self._signals.exists(signals.heartbeat_key(run.run_id)):
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        try:
+            if run_ownership.holder(self._signals, run.run_id) is not None:
+                return CheckRunHealthResult(WorkerStatus.RUNNING)
+            uptime_s = cast(dict[str, int], self._signals.info("server"))["uptime_in_seconds"]
+        except redis.RedisError:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "The broker is away: nothing known.")
+        if uptime_s < BROKER_SETTLES_S:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "The broker has just come back.")
         return CheckRunHealthResult(WorkerStatus.FAILED, "The worker's heartbeat stopped.")
+
+    @override
+    def get_run_worker_debug_info(
+        self, run: DagsterRun, include_container_logs: bool | None = True
+    ) -> str | None:
+        # Dagster ends its message with this when it gives a run up; the job's record reads it.
+        return WORKER_LOST
+
+
+def line_of(run: DagsterRun) -> tuple[str, str]:
+    """Return the lane that a run waits for, and its operation."""
+    queue = run.tags.get(QUEUE_TAG, "")
+    return run.tags.get(LANE_TAG, queue), run.tags.get(OPERATION_TAG, queue)

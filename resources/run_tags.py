@@ -5,6 +5,9 @@ from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG, DAGSTER_CELERY_RUN_PRI
 QUEUE_TAG = DAGSTER_CELERY_QUEUE_TAG
 PRIORITY_TAG = DAGSTER_CELERY_RUN_PRIORITY_TAG
 OPERATION_TAG = "studio/operation"
+LANE_TAG = "studio/lane"
+TAKEN_AT_TAG = "studio/taken_at"  # Unix time in seconds at which a worker took the run
+RESUMED_TAG = "studio/resumed"  # how often the run has been sent again after its worker died
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 
 _JOB_PREFIX = "job_"

@@ -17,7 +17,6 @@ from studio_pipelines.errors import StudioError
 OUTCOME_TTL_S = 3600
 CANCEL_TTL_S = 24 * 3600
 PROGRESS_TTL_S = 24 * 3600
-RUN_HEARTBEAT_TTL_S = 10
 WORKER_STALE_AFTER_S = 60.0
 OUTCOME_CHANNEL = "studio:outcomes"
 _WORKERS = "studio:workers"
@@ -43,11 +42,6 @@ def cancel_key(run_id: str) -> str:
     return f"studio:run:{run_id}:cancel"
 
 
-def heartbeat_key(run_id: str) -> str:
-    """Name the key that shows that some process still answers for a run."""
-    return f"studio:run:{run_id}:heartbeat"
-
-
 def outcome_key(run_id: str) -> str:
     """Name the key that holds how a run ended."""
     return f"studio:run:{run_id}:outcome"
@@ -63,7 +57,7 @@ class WorkerBeat:
     """What a worker process says of itself each second.
 
     Attributes:
-        name: ``lane@host``, unique among the workers of one broker.
+        name: ``lane@host`` or ``lane-2@host``, unique among the workers of one broker.
         lane: The lane that it serves.
         state: ``starting``, ``ready``, ``busy`` or ``unhealthy``.
         pid: Process that runs the ops.
@@ -72,6 +66,7 @@ class WorkerBeat:
         rss_mib: Resident memory of that process and its helpers.
         run_id: The run in hand, or None.
         operation: The operation in hand, or None.
+        taken_at_s: Unix time at which the run was taken, or None.
         device: ``cpu``, or the CUDA device such as ``cuda:0``.
         vram_used_mib: Device memory that the process holds, or None without a GPU.
         vram_peak_mib: Its highest value since the process started, or None.
@@ -88,6 +83,7 @@ class WorkerBeat:
     rss_mib: float
     run_id: str | None = None
     operation: str | None = None
+    taken_at_s: float | None = None
     device: str = "cpu"
     vram_used_mib: float | None = None
     vram_peak_mib: float | None = None
@@ -138,9 +134,25 @@ def request_cancel(client: redis.Redis, run_id: str) -> None:
     pipeline.execute()
 
 
+def queued_run_ids(client: redis.Redis, queue: str) -> set[str]:
+    """Return the runs whose tasks wait in a queue, read off the messages themselves."""
+    pipeline = client.pipeline(transaction=False)
+    for priority in range(10):
+        pipeline.lrange(_list_of(queue, priority), 0, -1)
+    return {
+        json.loads(message)["headers"]["id"]
+        for messages in pipeline.execute()
+        for message in messages
+    }
+
+
 def queue_depth(client: redis.Redis, queue: str) -> int:
     """Count the tasks that wait in a queue, over its ten priorities."""
     pipeline = client.pipeline(transaction=False)
     for priority in range(10):
-        pipeline.llen(queue if priority == 0 else f"{queue}:{priority}")
+        pipeline.llen(_list_of(queue, priority))
     return sum(pipeline.execute())
+
+
+def _list_of(queue: str, priority: int) -> str:
+    return queue if priority == 0 else f"{queue}:{priority}"

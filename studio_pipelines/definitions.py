@@ -7,11 +7,11 @@ from resources.gpu import Gpu
 from resources.progress import Progress
 from studio_pipelines.catalogue import operations, workers
 from studio_pipelines.jobs import jobs
-from studio_pipelines.sensors import worker_memory_sensor
+from studio_pipelines.sensors import stranded_runs_sensor, worker_memory_sensor
 
 defs = dg.Definitions(
     jobs=jobs(),
-    sensors=[worker_memory_sensor],
+    sensors=[worker_memory_sensor, stranded_runs_sensor],
     assets=[
         *(
             dg.AssetSpec(one.name, group_name="results", description=one.summary)

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -33,12 +33,14 @@ def open_instance() -> DagsterInstance:
 
 
 @contextmanager
-def batched_events(instance: DagsterInstance, run_id: str) -> Iterator[None]:
+def batched_events(
+    instance: DagsterInstance, run_id: str, start_tags: Mapping[str, str]
+) -> Iterator[None]:
     """Let storage write a run's events several at once, where it is Postgres."""
     storage = instance.event_log_storage
     with ExitStack() as closing:
         if isinstance(storage, StudioEventLogStorage):
-            closing.enter_context(storage.batching(run_id))
+            closing.enter_context(storage.batching(run_id, start_tags))
         yield
 
 

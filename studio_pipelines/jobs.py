@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from resources.run_tags import OPERATION_TAG, QUEUE_TAG
+from resources.run_tags import LANE_TAG, OPERATION_TAG, QUEUE_TAG
 from studio_pipelines.catalogue import operations
 from studio_pipelines.operation import Operation
 
@@ -21,7 +21,11 @@ def job_of(operation: Operation) -> dg.JobDefinition:
 
     return one_op.to_job(
         executor_def=dg.in_process_executor,
-        tags={OPERATION_TAG: operation.name, QUEUE_TAG: operation.name},
+        tags={
+            OPERATION_TAG: operation.name,
+            QUEUE_TAG: operation.name,
+            LANE_TAG: operation.lane,
+        },
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from resources.artifacts import Artifact
-from resources.run_tags import job_id_of
+from resources.run_tags import RESUMED_TAG, job_id_of
 from studio_pipelines.errors import InvalidParameter, StudioError
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.parameter_config import dagster_config_of
@@ -145,6 +145,10 @@ def studio_op(
     def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:
         @functools.wraps(function)
         def compute(context: dg.OpExecutionContext, **given: Any) -> Iterator[Any]:
+            if done_before := recorded_main_asset(context):
+                context.log.info("The result was stored before the worker died; it is taken over.")
+                yield dg.Output(given["artifacts"].get(done_before))
+                return
             with _faults_as_failures():
                 params = _validated(parameters, context.op_config)
                 result = function(context, params, **given)
@@ -163,6 +167,23 @@ def studio_op(
         return make_op(compute)
 
     return decorate
+
+
+def recorded_main_asset(context: dg.OpExecutionContext) -> str | None:
+    """Return the id of the main asset that a step stored before its run was resumed, or None.
+
+    Dagster's in-process executor begins a resumed run from its first step.
+    """
+    if RESUMED_TAG not in context.run.tags:
+        return None
+    step_key = context.get_step_execution_context().step.key
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    for entry in context.instance.all_logs(context.run_id, of_type=kind):
+        event = entry.get_dagster_event()
+        if event.step_key == step_key:
+            result: Any = event.materialization.metadata[RESULT_METADATA].value
+            return result["assets"][result["main"]]["id"]
+    return None
 
 
 def _validated(parameters: type[Parameters], config: Mapping[str, Any]) -> Parameters:

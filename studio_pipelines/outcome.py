@@ -5,6 +5,7 @@ from typing import Any
 
 from dagster import DagsterEvent, DagsterEventType
 
+from resources.launcher import WORKER_LOST
 from studio_pipelines.operation import RESULT_METADATA
 
 OUTCOME_EVENT_TYPES = {
@@ -26,6 +27,22 @@ UNEXPECTED = {
     "field": None,
     "hint": "The run's log in the Dagster UI tells more.",
 }
+WORKER_DIED = {
+    "status": 500,
+    "code": "worker_lost",
+    "message": "The job was stopped: the process that ran it died each time.",
+    "field": None,
+    "hint": "A smaller input may need less memory; the worker's log tells more.",
+}
+OVERDUE = {
+    "status": 500,
+    "code": "deadline_exceeded",
+    "message": "The job took longer than its limit.",
+    "field": "timeoutSeconds",
+    "hint": "Give it longer with timeoutSeconds, or a smaller input.",
+}
+# What Dagster's monitoring says when it ends a run that no longer can itself.
+_GIVEN_UP = {WORKER_LOST: WORKER_DIED, "Exceeded maximum runtime": OVERDUE}
 
 
 def outcome_of(events: Iterable[DagsterEvent]) -> dict[str, Any] | None:
@@ -44,11 +61,16 @@ def outcome_of(events: Iterable[DagsterEvent]) -> dict[str, Any] | None:
             error = _problem_in(event)
         elif event.event_type in _STATUS:
             status = _STATUS[event.event_type]
+            error = _why_given_up(event.message or "") or error
     if status == "completed":
         return {"status": status, "data": data}
     if status == "failed":
         return {"status": status, "error": error}
     return {"status": status} if status else None
+
+
+def _why_given_up(message: str) -> Mapping[str, Any] | None:
+    return next((error for words, error in _GIVEN_UP.items() if words in message), None)
 
 
 def _problem_in(event: DagsterEvent) -> Mapping[str, Any]:

@@ -1,7 +1,6 @@
 """Ask a server whether it answers. Every check is quick, and False means: not yet."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -75,8 +74,8 @@ def database_accepts(url: str) -> ReadinessCheck:
     return check
 
 
-def worker_takes_work(redis_url: str, lane: str) -> ReadinessCheck:
-    """A check that passes once this machine's worker of the lane has warmed up."""
+def worker_takes_work(redis_url: str, name: str) -> ReadinessCheck:
+    """A check that passes once the worker of this name, on this machine, has warmed up."""
 
     def has_beaten() -> bool:
         import psutil
@@ -88,12 +87,11 @@ def worker_takes_work(redis_url: str, lane: str) -> ReadinessCheck:
             beats = worker_beats(connect(redis_url))
         except redis.RedisError:
             return False
-        host = socket.gethostname()
         # A worker that was killed a moment ago has left its last beat, but no process.
         return any(
             beat.state in ("ready", "busy") and psutil.pid_exists(beat.pid)
             for beat in beats
-            if (beat.lane, beat.host) == (lane, host)
+            if beat.name == name
         )
 
     async def check() -> bool:

@@ -1,11 +1,13 @@
 """Sensors: what the Dagster daemon looks at now and then."""
 
 import os
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from resources import signals
 from studio_pipelines.catalogue import operation_of, workers
+from studio_pipelines.stranded_runs import rescue_stranded
 
 
 @dg.sensor(
@@ -27,6 +29,21 @@ def worker_memory_sensor(_context: dg.SensorEvaluationContext) -> dg.SensorResul
         figures["queue_depth"] = signals.queue_depth(client, operation.name)
         observations.append(dg.AssetObservation(asset_key=["workers", worker.id], metadata=figures))
     return dg.SensorResult(asset_events=observations)
+
+
+@dg.sensor(
+    name="stranded_runs",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Queues runs again whose worker died between taking and starting them.",
+)
+def stranded_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Compare the runs that wait with what the broker holds."""
+    client = signals.connect(os.environ["STUDIO_REDIS_URL"])
+    found = rescue_stranded(context.instance, client, datetime.now(UTC))
+    if any(found.values()):
+        context.log.warning(f"stranded runs: {found}")
+    return dg.SkipReason(f"{len(found['requeued'])} requeued, {len(found['canceled'])} canceled")
 
 
 def _figures(beat: signals.WorkerBeat) -> dict[str, float | str]:

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     )
     asset_quota_bytes: int = Field(50 * GIB, gt=0, description="Limit of all stored assets.")
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Limit of one uploaded file.")
+    lane_workers: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many worker processes a lane has on this machine, where not one.",
+    )
     operation_packages: tuple[str, ...] = Field(
         ("studio_pipelines.operations",), description="Packages that the catalogue collects."
     )

@@ -1,6 +1,7 @@
 """The services and workers of a stack as processes: their commands, order and readiness."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -12,6 +13,7 @@ from studio_pipelines.embedded_servers import LOOPBACK
 from studio_pipelines.readiness import http_answers, worker_takes_work
 from studio_pipelines.settings import Settings
 from studio_pipelines.supervised_process import ProcessSpec
+from studio_pipelines.worker_name import WorkerName
 
 COMPONENTS = ("broker", "database", "worker", "dagster", "api")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -109,7 +111,7 @@ def service_specs(
 def worker_specs(
     settings: Settings, env: Mapping[str, str], selection: Selection
 ) -> list[ProcessSpec]:
-    """A worker for each lane.
+    """The workers of each lane.
 
     Raises:
         StackError: The operations cannot be loaded, so that the lanes are not known.
@@ -118,18 +120,26 @@ def worker_specs(
         return []
     redis_url = settings.redis_url
     assert redis_url is not None
+    names = [
+        WorkerName(lane, socket.gethostname(), number)
+        for lane in _lane_names(env)
+        for number in range(1, settings.lane_workers.get(lane, 1) + 1)
+    ]
     return [
         ProcessSpec(
-            name=f"worker-{lane}",
-            command=(sys.executable, "-m", "studio_pipelines.worker", "--lane", lane),
+            name=f"worker-{name.process}",
+            command=(
+                *(sys.executable, "-m", "studio_pipelines.worker"),
+                *("--lane", name.lane, "--number", str(name.number)),
+            ),
             env=env,
             cwd=PROJECT_DIR,
             after=("broker", "database"),
-            ready=worker_takes_work(redis_url, lane),
+            ready=worker_takes_work(redis_url, str(name)),
             stop_grace_s=8.0,
         )
-        for lane in _lane_names(env)
-        if selection.has(f"worker-{lane}")
+        for name in names
+        if selection.has(f"worker-{name.lane}") or selection.has(f"worker-{name.process}")
     ]
 
 

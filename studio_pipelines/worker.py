@@ -7,7 +7,11 @@ in the child.
 
 import argparse
 import os
+import signal
 import socket
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from celery import Celery
 from celery.signals import worker_process_init, worker_ready, worker_shutting_down
@@ -17,13 +21,13 @@ from resources.broker import EXECUTE_RUN_TASK, make_celery
 from studio_pipelines.lanes import Lane, lane_named
 from studio_pipelines.run_execution import RunExecutor
 from studio_pipelines.settings import load_settings
-from studio_pipelines.worker_beat import BeatThread, WorkerName
+from studio_pipelines.worker_beat import BeatThread
+from studio_pipelines.worker_name import WorkerName
 
 
-def make_worker(redis_url: str, lane: Lane) -> Celery:
+def make_worker(redis_url: str, lane: Lane, name: WorkerName) -> Celery:
     """Return the Celery app of a lane's worker, its one task and its signal handlers in place."""
     app = make_celery(redis_url, queues=lane.queues)
-    name = WorkerName(lane.name, socket.gethostname())
     executor = RunExecutor(redis_url, name)
     beat = BeatThread(redis_url, name)
 
@@ -33,7 +37,8 @@ def make_worker(redis_url: str, lane: Lane) -> Celery:
 
     @worker_process_init.connect(weak=False)
     def warm_up(**_: object) -> None:
-        executor.warm_up()
+        with worker_ends_on_failure():
+            executor.warm_up()
 
     @worker_ready.connect(weak=False)
     def begin_beat(**_: object) -> None:
@@ -47,19 +52,36 @@ def make_worker(redis_url: str, lane: Lane) -> Celery:
     return app
 
 
+@contextmanager
+def worker_ends_on_failure() -> Iterator[None]:
+    """End the whole worker when a child cannot warm up; Celery would go on with a cold one.
+
+    The supervisor starts it again, with growing pauses, and the log has the reason.
+    """
+    try:
+        yield
+    except BaseException:  # noqa: BLE001  a process that fails in any way must not serve
+        traceback.print_exc()
+        os.kill(os.getppid(), signal.SIGTERM)
+        os._exit(1)
+
+
 def main() -> None:
     """Run the worker of one lane until it is told to stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lane", required=True)
-    lane = lane_named(parser.parse_args().lane)
+    parser.add_argument("--number", type=int, default=1, help="which of the lane's workers here")
+    chosen = parser.parse_args()
+    lane = lane_named(chosen.lane)
+    name = WorkerName(lane.name, socket.gethostname(), chosen.number)
     settings = load_settings()
     redis_url = os.environ.get("STUDIO_REDIS_URL") or str(settings.redis_url)
-    make_worker(redis_url, lane).worker_main(
+    make_worker(redis_url, lane, name).worker_main(
         [
             "worker",
             "--pool=prefork",
             "--concurrency=1",
-            f"--hostname={lane.name}@%h",
+            f"--hostname={name}",
             f"--queues={','.join(lane.queues)}",
             "--without-gossip",
             "--without-mingle",

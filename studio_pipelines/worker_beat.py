@@ -1,33 +1,18 @@
 """A worker's heartbeat: once a second its parent process tells Redis how its child does."""
 
 import threading
-from dataclasses import dataclass
 
 import psutil
 import redis
 import structlog
 
-from resources import signals
+from resources import run_ownership, signals
 from resources.gpu import MIB, Gpu, process_vram_mib, read_gpus
+from studio_pipelines.worker_name import WorkerName
+from studio_pipelines.worker_state import InHand
 
 BEAT_INTERVAL_S = 1.0
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class WorkerName:
-    """Who a worker is: ``lane@host``."""
-
-    lane: str
-    host: str
-
-    def __str__(self) -> str:
-        return f"{self.lane}@{self.host}"
-
-    @property
-    def in_hand_key(self) -> str:
-        """Name the hash in which the child keeps its state: pid, run id and operation."""
-        return f"studio:worker:{self}:in-hand"
 
 
 class BeatThread(threading.Thread):
@@ -57,8 +42,9 @@ class BeatThread(threading.Thread):
 
     def _beat(self, client: redis.Redis) -> None:
         seconds, microseconds = client.time()  # pyright: ignore[reportGeneralTypeIssues]
-        in_hand: dict[str, str] = client.hgetall(self._worker.in_hand_key)  # pyright: ignore[reportAssignmentType]
-        child = _live_child(int(in_hand.get("pid", 0)))
+        in_hand = InHand.read(client, self._worker)
+        child = _live_child(in_hand.pid)
+        self._answer_for(client, in_hand, alive=child is not None)
         vram_mib = process_vram_mib(child.pid) if child else None
         if vram_mib is not None:
             self._peak_mib = max(self._peak_mib or 0.0, vram_mib)
@@ -73,8 +59,9 @@ class BeatThread(threading.Thread):
                 host=self._worker.host,
                 beat_at_s=seconds + microseconds / 1e6,
                 rss_mib=round(_family_rss_mib(child), 1),
-                run_id=(in_hand.get("run_id") or None) if child else None,
-                operation=(in_hand.get("operation") or None) if child else None,
+                run_id=(in_hand.run_id or None) if child else None,
+                operation=(in_hand.operation or None) if child else None,
+                taken_at_s=(in_hand.taken_at_s or None) if child else None,
                 device=Gpu().device,
                 vram_used_mib=vram_mib,
                 vram_peak_mib=self._peak_mib,
@@ -83,16 +70,30 @@ class BeatThread(threading.Thread):
             ),
         )
 
+    def _answer_for(self, client: redis.Redis, in_hand: InHand, *, alive: bool) -> None:
+        """Keep the claim of the child's run while the child lives, however busy; else give it up.
+
+        A child in a long native call may not get to it, and one that was killed is known here at
+        once, not when its claim lapses.
+        """
+        if not in_hand.run_id:
+            return
+        owner = self._worker.owner(in_hand.pid)
+        if alive:
+            run_ownership.renew(client, in_hand.run_id, owner)
+        else:
+            run_ownership.release(client, in_hand.run_id, owner)
+
 
 def _live_child(pid: int) -> psutil.Process | None:
     children = {child.pid: child for child in psutil.Process().children()}
     return children.get(pid)
 
 
-def _state(child: psutil.Process | None, in_hand: dict[str, str]) -> str:
+def _state(child: psutil.Process | None, in_hand: InHand) -> str:
     if child is None:
         return "starting"
-    return "busy" if in_hand.get("run_id") else "ready"
+    return "busy" if in_hand.run_id else "ready"
 
 
 def _family_rss_mib(child: psutil.Process | None) -> float:

@@ -1,8 +1,9 @@
 """``/api/jobs``: look at a job, cancel it."""
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse
 
 from api.presentation import present_job
@@ -12,8 +13,19 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
 
 @router.get("/{job_id}")
-async def read_job(job_id: str, request: Request, services: ServicesDep) -> dict[str, Any]:
-    """Return a job's record; reading it succeeds also when the job failed."""
+async def read_job(
+    job_id: str,
+    request: Request,
+    services: ServicesDep,
+    prefer: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    """Return a job's record; reading it succeeds also when the job failed.
+
+    With `Prefer: wait=60` (RFC 7240) the answer comes when the job has ended, or after 60 s: so a
+    client that lost its synchronous call goes on waiting.
+    """
+    if wait_s := preferred_wait_s(prefer, services.settings.sync_wait_s):
+        await services.jobs.wait(job_id, wait_s)
     return present_job(await services.jobs.record(job_id), str(request.base_url))
 
 
@@ -28,3 +40,9 @@ async def cancel_job(job_id: str, services: ServicesDep) -> JSONResponse:
     return JSONResponse(
         {"success": True, "jobId": job_id, "status": "cancel_requested"}, status_code=202
     )
+
+
+def preferred_wait_s(prefer: str | None, longest_s: float) -> float:
+    """Return how long a `Prefer` header asks to wait, in seconds, at most `longest_s`; else 0."""
+    asked = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", prefer or "", re.IGNORECASE)
+    return min(float(asked[1]), longest_s) if asked else 0.0

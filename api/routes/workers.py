@@ -10,6 +10,7 @@ from api.state import ServicesDep
 from resources.run_tags import job_id_of
 from resources.signals import WorkerBeat
 from studio_pipelines.catalogue import Worker, operation_of, workers
+from studio_pipelines.operation import Operation
 
 router = APIRouter(prefix="/api/workers", tags=["service"])
 UNHEALTHY_AFTER_S = 3.0
@@ -22,8 +23,7 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
     built = [one.name for worker in workers() if (one := operation_of(worker))]
     depths = await asyncio.to_thread(services.jobs.queue_depths, built)
     now_s = datetime.now(UTC).timestamp()
-    freshest = {beat.lane: beat for beat in sorted(beats, key=lambda beat: beat.beat_at_s)}
-    rows = [_row(worker, freshest, depths, now_s) for worker in workers()]
+    rows = [_row(worker, beats, depths, now_s) for worker in workers()]
     gpus = {
         f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
         for beat in beats
@@ -38,10 +38,10 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
 
 
 def _row(
-    worker: Worker, beats: dict[str, WorkerBeat], depths: dict[str, int], now_s: float
+    worker: Worker, beats: list[WorkerBeat], depths: dict[str, int], now_s: float
 ) -> dict[str, Any]:
     operation = operation_of(worker)
-    beat = beats.get(operation.lane) if operation else None
+    beat = speaker_of(operation, beats) if operation else None
     row: dict[str, Any] = {"id": worker.id, "route": f"/api{worker.route}"}
     if operation is None or beat is None:
         return row | {
@@ -49,6 +49,7 @@ def _row(
             "ready": False,
             "built": operation is not None,
             "lane": operation.lane if operation else None,
+            "processes": 0,
             "vram": None,
             "rssMiB": None,
             "currentJob": None,
@@ -65,6 +66,7 @@ def _row(
         "ready": status in ("ready", "busy"),
         "built": True,
         "lane": beat.lane,
+        "processes": sum(one.lane == beat.lane for one in beats),
         "vram": _vram(beat),
         "rssMiB": beat.rss_mib,
         "currentJob": job_id_of(beat.run_id) if runs_here and beat.run_id else None,
@@ -73,6 +75,14 @@ def _row(
         "host": beat.host,
         "pid": beat.pid,
     }
+
+
+def speaker_of(operation: Operation, beats: list[WorkerBeat]) -> WorkerBeat | None:
+    """Return the beat that speaks for an operation: the one that runs it, else the freshest."""
+    of_lane = [beat for beat in beats if beat.lane == operation.lane]
+    return max(
+        of_lane, key=lambda beat: (beat.operation == operation.name, beat.beat_at_s), default=None
+    )
 
 
 def _status(beat: WorkerBeat, operation: str, age_s: float) -> str:

@@ -16,9 +16,11 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
-from resources import signals
+from resources import run_ownership, signals, waiting_line
 from resources.launcher import WarmCeleryRunLauncher
-from resources.run_tags import PRIORITY_TAG, QUEUE_TAG
+from resources.run_tags import LANE_TAG, OPERATION_TAG, PRIORITY_TAG, QUEUE_TAG
+from studio_pipelines.embedded_servers import embedded_broker
+from studio_pipelines.supervisor import Supervisor
 
 pytestmark = pytest.mark.stack
 
@@ -79,7 +81,7 @@ def test_a_run_becomes_one_task_in_its_queue(
     task = json.loads(broker.lindex(key, 0))
     assert task["headers"]["id"] == run.run_id
     assert task["headers"]["task"] == "studio.execute_run"
-    assert broker.get(signals.heartbeat_key(run.run_id)) == "queued"
+    assert broker.get(run_ownership.heartbeat_key(run.run_id)) == "queued"
     health = instance.run_launcher.check_run_worker_health(run)
     assert health.status is WorkerStatus.RUNNING
 
@@ -110,9 +112,46 @@ def test_a_run_whose_worker_fell_silent_is_unhealthy(
     instance: DagsterInstance, broker: redis.Redis
 ) -> None:
     run = launch(instance, **{QUEUE_TAG: "copy"})
-    broker.delete(signals.heartbeat_key(run.run_id))
+    broker.delete(run_ownership.heartbeat_key(run.run_id))
     health = instance.run_launcher.check_run_worker_health(run)
     assert health.status is WorkerStatus.FAILED
+
+
+def test_after_a_restart_of_the_broker_workers_have_time_to_speak(
+    instance: DagsterInstance, tmp_path: Path
+) -> None:
+    fresh = embedded_broker(tmp_path / "fresh")
+    supervisor = Supervisor(tmp_path)
+    run = launch(instance, **{QUEUE_TAG: "copy"})
+    launcher = WarmCeleryRunLauncher(broker=fresh.url, default_queue="copy")
+    away = launcher.check_run_worker_health(run)
+    supervisor.start([fresh.process])
+    supervisor.wait_ready()
+    try:
+        just_back = launcher.check_run_worker_health(run)
+    finally:
+        supervisor.stop()
+    assert away.status is WorkerStatus.RUNNING
+    assert "away" in (away.msg or "")
+    assert just_back.status is WorkerStatus.RUNNING
+    assert "just come back" in (just_back.msg or "")
+
+
+def test_a_run_that_waits_has_a_place_and_one_canceled_has_none(
+    instance: DagsterInstance, broker: redis.Redis
+) -> None:
+    tags = {QUEUE_TAG: "copy", LANE_TAG: "test", OPERATION_TAG: "copy"}
+    first, second = launch(instance, **tags), launch(instance, **tags)
+    urgent = launch(instance, **tags, **{PRIORITY_TAG: "9"})
+
+    def position(run: DagsterRun) -> int | None:
+        place = waiting_line.place_of(broker, "test", "copy", run.run_id, [])
+        return place and place.position
+
+    assert [position(run) for run in (first, second, urgent)] == [2, 3, 1]
+    assert signals.queued_run_ids(broker, "copy") == {run.run_id for run in (first, second, urgent)}
+    instance.run_launcher.terminate(first.run_id)
+    assert [position(run) for run in (first, second, urgent)] == [None, 2, 1]
 
 
 def test_a_run_that_there_is_not_cannot_be_stopped(instance: DagsterInstance) -> None:

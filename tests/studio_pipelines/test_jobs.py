@@ -1,6 +1,6 @@
 from twelfth_operation.file_copy import OPERATION
 
-from resources.run_tags import OPERATION_TAG, QUEUE_TAG
+from resources.run_tags import LANE_TAG, OPERATION_TAG, QUEUE_TAG
 from studio_pipelines.catalogue import operations
 from studio_pipelines.jobs import job_name, job_of, jobs
 
@@ -10,7 +10,7 @@ def test_a_job_runs_one_op_in_process_on_the_queue_of_its_name() -> None:
     assert job.name == job_name("file_copy") == "file_copy_job"
     assert job.description == "Copy a file."
     assert [node.name for node in job.nodes] == ["file_copy"]
-    assert job.tags == {OPERATION_TAG: "file_copy", QUEUE_TAG: "file_copy"}
+    assert job.tags == {OPERATION_TAG: "file_copy", QUEUE_TAG: "file_copy", LANE_TAG: "test"}
     assert job.executor_def.name == "in_process"
 
 

@@ -85,7 +85,7 @@ def beat(state: str, pid: int, *, lane: str = "image", host: str | None = None) 
 
 @pytest.mark.stack
 def test_worker_takes_work_once_it_is_warm(broker_url: str) -> None:
-    check = worker_takes_work(broker_url, "image")
+    check = worker_takes_work(broker_url, f"image@{socket.gethostname()}")
     client = connect(broker_url)
     absent_pid = 2**22 + 1
     for other in (
