@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from running_studio import RunningStudio, eventually, problem_in
 
+from api.routes.jobs import preferred_wait_s
 from resources.run_tags import job_id_of
 
 pytestmark = pytest.mark.stack
@@ -92,6 +93,55 @@ def test_equal_priorities_are_served_in_order_and_higher_ones_first(
     records = [studio.job_once(job_id, "completed") for job_id in jobs]
     order = sorted(range(4), key=lambda index: records[index]["startedAt"])
     assert order == [2, 1, 3, 0]
+
+
+def test_a_job_that_waits_tells_its_place_and_about_when_it_starts(
+    studio: RunningStudio, pixel_png: bytes
+) -> None:
+    image = studio.upload(pixel_png)
+    assert studio.copy(image).status_code == 200
+    blocker = studio.begin(image, secondsTaken=30)
+    studio.job_once(blocker, "processing")
+    later, sooner = studio.begin(image, priority=2), studio.begin(image, priority=8)
+    records = [studio.job(job_id) for job_id in (sooner, later)]
+    assert [record["queuePosition"] for record in records] == [1, 2]
+    assert records[0]["createdAt"] <= records[0]["estimatedStartAt"]
+    assert records[0]["estimatedStartAt"] <= records[1]["estimatedStartAt"]
+    studio.client.post(f"/api/jobs/{blocker}/cancel")
+    done = studio.job_once(later, "completed")
+    assert done["queuePosition"] is None
+    assert done["estimatedStartAt"] is None
+
+
+def test_a_client_that_lost_its_call_waits_on_by_job_id(
+    studio: RunningStudio, pixel_png: bytes
+) -> None:
+    job_id = studio.begin(studio.upload(pixel_png), secondsTaken=1)
+    answer = studio.client.get(f"/api/jobs/{job_id}", headers={"Prefer": "wait=20"})
+    assert answer.json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "wait_s"),
+    [
+        ("wait=10", 10),
+        ('respond-async, wait="7"', 7),
+        ("Wait = 500", 60),
+        (None, 0),
+        ("await=9", 0),
+        ("wait=soon", 0),
+    ],
+)
+def test_the_wait_that_a_client_prefers(prefer: str | None, wait_s: float) -> None:
+    assert preferred_wait_s(prefer, 60.0) == wait_s
+
+
+def test_the_stages_of_a_job_add_up(studio: RunningStudio, pixel_png: bytes) -> None:
+    timings = studio.copy(studio.upload(pixel_png)).json()["data"]["timings"]
+    assert set(timings) == {"queuedMs", "startMs", "runMs", "totalMs"}
+    stages = timings["queuedMs"] + timings["startMs"] + timings["runMs"]
+    assert stages == pytest.approx(timings["totalMs"], abs=0.5)
+    assert min(timings.values()) > 0
 
 
 def test_canceling_a_job_that_is_just_starting_ends_it(

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterEvent, DagsterEventType
 
+from resources.launcher import WORKER_LOST
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, UNEXPECTED, outcome_of
 
 RESULT = {"assets": {}, "metrics": {"bytes": 3}}
@@ -63,3 +64,25 @@ def test_a_run_that_goes_on_has_none() -> None:
 def test_a_canceled_run() -> None:
     canceled = DagsterEvent(DagsterEventType.RUN_CANCELED.value, "only_job")
     assert outcome_of([*events_of(result)[:-1], canceled]) == {"status": "canceled"}
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (
+            f"Detected run worker status FAILED. Marking run as failed.\n{WORKER_LOST}",
+            "worker_lost",
+        ),
+        ("Exceeded maximum runtime of 60 seconds.", "deadline_exceeded"),
+        ("Something else.", "operation_failed"),
+    ],
+)
+def test_why_monitoring_gave_a_run_up(message: str, code: str) -> None:
+    with dg.instance_for_test() as instance:
+        run = instance.create_run_for_job(dg.JobDefinition(graph_def=dg.GraphDefinition(name="g")))
+        instance.report_run_failed(run, message)
+        logs = instance.all_logs(run.run_id, of_type=OUTCOME_EVENT_TYPES)
+        outcome = outcome_of(entry.get_dagster_event() for entry in logs)
+    assert outcome is not None
+    assert outcome["status"] == "failed"
+    assert outcome["error"]["code"] == code

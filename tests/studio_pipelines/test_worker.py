@@ -1,0 +1,54 @@
+"""The worker as processes: several of one lane, and one that cannot warm up."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import settings_for
+from running_studio import running_studio
+
+from studio_pipelines.worker_name import WorkerName
+
+pytestmark = pytest.mark.stack
+
+
+def test_names_of_workers() -> None:
+    assert str(WorkerName("image", "host")) == "image@host"
+    assert str(WorkerName("image", "host", 2)) == "image-2@host"
+    assert WorkerName("image", "host", 2).owner(7) == "image-2@host:7"
+
+
+def test_two_workers_of_a_lane_share_its_jobs(tmp_path: Path, pixel_png: bytes) -> None:
+    settings = settings_for(tmp_path / "studio", lane_workers={"test": 2})
+    only = ("broker", "database", "worker-test", "api")
+    with running_studio(settings, only) as studio:
+        image = studio.upload(pixel_png)
+        jobs = [studio.begin(image, secondsTaken=2) for _ in range(2)]
+        for job_id in jobs:
+            studio.job_once(job_id, "processing")
+        row = studio.row()
+        assert row["processes"] == 2
+        waiting = studio.begin(image)
+        assert studio.job(waiting)["queuePosition"] == 1
+        for job_id in (*jobs, waiting):
+            studio.job_once(job_id, "completed")
+        starts = [studio.job(job_id)["startedAt"] for job_id in jobs]
+        ends = [studio.job(job_id)["finishedAt"] for job_id in jobs]
+        assert max(starts) < min(ends)
+
+
+def test_a_child_that_cannot_warm_up_ends_the_worker() -> None:
+    script = """\
+import os, sys, time
+from studio_pipelines.worker import worker_ends_on_failure
+if os.fork() == 0:
+    with worker_ends_on_failure():
+        raise ImportError("no such codec")
+time.sleep(20)
+"""
+    ended = subprocess.run(
+        (sys.executable, "-c", script), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode < 0
+    assert "ImportError: no such codec" in ended.stderr
