@@ -1,23 +1,28 @@
 """A studio for measurements: real processes, and beside the built operations a trivial one."""
 
+import io
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
 import httpx
+from PIL import Image
 
 from studio_pipelines.settings import Settings, load_settings
 from studio_pipelines.stack import Stack, running_stack
 
 LANE = "trivial"
 ROUTE = "/api/trivial/keep"
-# The smallest PNG: one grey pixel.
-PIXEL_PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
-    "0000000a49444154789c636800000082008177cd72b60000000049454e44ae426082"
-)
+
+
+def pixel_png(number: int = 0) -> bytes:
+    """A PNG of one pixel; each number below 2²⁴ has a colour of its own."""
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1), tuple(number.to_bytes(3))).save(file, "PNG")
+    return file.getvalue()
 
 
 def bench_settings(data_dir: Path, **more: object) -> Settings:
@@ -42,7 +47,7 @@ class TrivialClient:
 
     def __init__(self, api_url: str) -> None:
         self.http = httpx.Client(base_url=api_url, timeout=120)
-        answer = self.http.post("/api/assets", content=PIXEL_PNG)
+        answer = self.http.post("/api/assets", content=pixel_png())
         answer.raise_for_status()
         self.image = f"asset:{answer.json()['id']}"
 
@@ -51,3 +56,12 @@ class TrivialClient:
         answer = self.http.post(ROUTE, json={"image": self.image})
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def times_ms(self, runs: int) -> list[float]:
+        """How long each of some jobs takes, one after the other."""
+        times: list[float] = []
+        for _ in range(runs):
+            began_s = time.perf_counter()
+            self.run()
+            times.append((time.perf_counter() - began_s) * 1e3)
+        return times

@@ -5,7 +5,6 @@ import shutil
 import dagster as dg
 
 from resources.artifacts import Artifact, ArtifactStore
-from resources.progress import Progress
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import (
     ModelIdentity,
@@ -22,15 +21,15 @@ class FileKeep(Parameters):
 
 @studio_op(FileKeep)
 def file_keep(
-    context: dg.OpExecutionContext,
-    params: FileKeep,
+    context: dg.OpExecutionContext,  # noqa: ARG001 - part of every op's signature
+    params: FileKeep,  # noqa: ARG001
     image: Artifact,
     artifacts: ArtifactStore,
-    progress: Progress,
 ) -> OperationResult:
     """Keep a copy of a file."""
     with artifacts.scratch() as folder, artifacts.local_path(image) as path:
-        copy = shutil.copy(path, folder / "copy")
+        copy = folder / "copy"
+        shutil.copy(path, copy)
         kept = artifacts.adopt(copy, media_type=image.media_type)
     return OperationResult(
         assets={"copy": kept},
