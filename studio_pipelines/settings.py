@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 2**30
+SQLITE = "sqlite"
 
 
 def default_data_dir() -> Path:
@@ -42,7 +43,9 @@ class Settings(BaseSettings):
         description="Redis or Valkey server; None runs the embedded one.",
     )
     database_url: str | None = Field(
-        None, repr=False, description="Postgres server (libpq URI); None runs the embedded one."
+        None,
+        repr=False,
+        description="Postgres server (libpq URI), or `sqlite`; None runs the embedded Postgres.",
     )
     asset_url: str = Field(
         "", description="fsspec URL where assets are kept; empty means a folder in data_dir."

@@ -19,7 +19,7 @@ from studio_pipelines.embedded_servers import (
     embedded_database,
     free_port,
 )
-from studio_pipelines.settings import Settings
+from studio_pipelines.settings import SQLITE, Settings
 from studio_pipelines.stack_processes import (
     PROJECT_DIR,
     Selection,
@@ -209,7 +209,7 @@ def _write_dagster_home(settings: Settings) -> None:
     home = settings.data_dir / "dagster"
     home.mkdir(mode=0o700, exist_ok=True)
     instance = yaml.safe_load((PROJECT_DIR / "dagster.yaml").read_text())
-    if settings.database_url is None:
+    if settings.database_url in (None, SQLITE):
         for name in ("run_storage", "event_log_storage", "schedule_storage"):
             del instance[name]
     (home / "dagster.yaml").write_text(yaml.safe_dump(instance))

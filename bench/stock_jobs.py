@@ -1,4 +1,4 @@
-"""The peers of ``bench.latency``: one trivial op as dagster-celery runs it out of the box."""
+"""The jobs of the peers in ``bench.latency``: one trivial op as dagster-celery runs it."""
 
 import dagster as dg
 from dagster_celery import celery_executor
@@ -20,3 +20,6 @@ def steps_in_celery() -> None:
 def run_in_celery() -> None:
     """Run the whole run within one Celery task."""
     trivial()
+
+
+defs = dg.Definitions(jobs=[steps_in_celery, run_in_celery])
