@@ -8,6 +8,7 @@ one transaction with the run's new status.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as db
@@ -51,13 +52,27 @@ class RunHasEnded(DagsterExecutionInterruptedError):
     """A worker began with a run that had ended already, such as one canceled a moment before."""
 
 
+@dataclass
+class Batch:
+    """One run whose events are written together.
+
+    Attributes:
+        run_id: The run.
+        start_tags: Tags that it gets together with its start.
+        end_was_refused: Whether it came to its end here when it had ended elsewhere before.
+    """
+
+    run_id: str
+    start_tags: Mapping[str, str]
+    end_was_refused: bool = False
+
+
 class StudioEventLogStorage(PostgresEventLogStorage):
     """Writes events and the run's status together; in a worker, several events at once."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._outbox: EventOutbox | None = None
-        self._run_id = ""
-        self._start_tags: Mapping[str, str] = {}
+        self._batch = Batch("", {})
         super().__init__(*args, **options)
 
     @classmethod
@@ -89,24 +104,23 @@ class StudioEventLogStorage(PostgresEventLogStorage):
         return True
 
     @contextmanager
-    def batching(self, run_id: str, start_tags: Mapping[str, str]) -> Iterator[None]:
+    def batching(self, run_id: str, start_tags: Mapping[str, str]) -> Iterator[Batch]:
         """Collect the events of a run for as long as the block lasts; all are stored at its end.
 
         Args:
             run_id: The run.
             start_tags: Tags that the run gets together with its start.
         """
-        self._outbox, self._run_id = EventOutbox(self._write), run_id
-        self._start_tags = start_tags
+        self._outbox, self._batch = EventOutbox(self._write), Batch(run_id, start_tags)
         try:
-            yield
+            yield self._batch
         finally:
             outbox, self._outbox = self._outbox, None
             outbox.close()
 
     @override
     def store_event(self, event: EventLogEntry) -> None:
-        if self._outbox is None or event.run_id != self._run_id:
+        if self._outbox is None or event.run_id != self._batch.run_id:
             self._write([event])
             return
         kind = kind_of(event)
@@ -116,7 +130,7 @@ class StudioEventLogStorage(PostgresEventLogStorage):
 
     @override
     def get_records_for_run(self, run_id: str, *args: Any, **options: Any) -> Any:
-        if self._outbox is not None and run_id == self._run_id:
+        if self._outbox is not None and run_id == self._batch.run_id:
             self._outbox.flush()
         return super().get_records_for_run(run_id, *args, **options)
 
@@ -124,13 +138,15 @@ class StudioEventLogStorage(PostgresEventLogStorage):
         id_column = SqlEventLogStorageTable.c.id
         insert = SqlEventLogStorageTable.insert().returning(id_column, sort_by_parameter_order=True)
         with self.index_transaction() as connection:
-            kept = [event for event in events if may_follow(connection, event, self._start_tags)]
+            tags = self._batch.start_tags
+            kept = [event for event in events if may_follow(connection, event, tags)]
             rows = [self._event_to_row(event) for event in kept]
             ids = [int(row[0]) for row in connection.execute(insert, rows)] if rows else []
             for event, event_id in zip(kept, ids, strict=True):
                 if kind_of(event) in ASSET_EVENTS:
                     self._store_asset_event_tags(connection, [event], [event_id])
                     self._store_asset_event(connection, event, event_id)
+        self._batch.end_was_refused |= len(kept) < len(events)
         for event, event_id in zip(kept, ids, strict=True):
             if kind_of(event) in ASSET_CHECK_EVENTS:
                 self.store_asset_check_event(event, event_id)

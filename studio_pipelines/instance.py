@@ -3,12 +3,12 @@
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from dagster import DagsterInstance
 
-from resources.event_storage import StudioEventLogStorage
+from resources.event_storage import Batch, StudioEventLogStorage
 
 STATEMENT_TIMEOUT_MS = 30_000
 POOL_RECYCLE_S = 3600
@@ -32,16 +32,14 @@ def open_instance() -> DagsterInstance:
     return instance
 
 
-@contextmanager
 def batched_events(
     instance: DagsterInstance, run_id: str, start_tags: Mapping[str, str]
-) -> Iterator[None]:
+) -> AbstractContextManager[Batch]:
     """Let storage write a run's events several at once, where it is Postgres."""
     storage = instance.event_log_storage
-    with ExitStack() as closing:
-        if isinstance(storage, StudioEventLogStorage):
-            closing.enter_context(storage.batching(run_id, start_tags))
-        yield
+    if isinstance(storage, StudioEventLogStorage):
+        return storage.batching(run_id, start_tags)
+    return nullcontext(Batch(run_id, start_tags))
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import redis
 import structlog
@@ -70,18 +72,22 @@ class RunExecutor:
 
     def _execute(self, run: DagsterRun, owner: str, *, resume: bool) -> None:
         taken_at_s = time.time()
-        told: list[DagsterEvent] = []
+        published = False
         guard = RunGuard(self._redis_url, run, owner)
         try:
             with interrupts_set(run), guard:
-                told = self._events(run, taken_at_s, resume=resume)
+                for outcome in self._outcomes(run, taken_at_s, resume=resume):
+                    if guard.undisturbed:
+                        # Told before the run's resources are put away: somebody waits.
+                        self._publish(run, outcome, owner, taken_at_s)
+                        published = True
         except (KeyboardInterrupt, DagsterExecutionInterruptedError, DeadlineExceeded):
             log.info("run interrupted", run_id=run.run_id)
         finally:
             if guard.asked_to_cancel:
                 self._settle_canceled(run.run_id)
-            if not guard.superseded:
-                self._publish(run, told if guard.undisturbed else [], owner, taken_at_s)
+            if not published and not guard.superseded:
+                self._publish(run, self._stored_outcome(run.run_id), owner, taken_at_s)
 
     def _claim(self, run: DagsterRun, owner: str) -> bool:
         """Take the run for this process; with the broker away it is taken on trust."""
@@ -98,24 +104,35 @@ class RunExecutor:
         if run is not None and not run.is_finished:
             self._instance.report_run_canceled(run)
 
-    def _events(self, run: DagsterRun, taken_at_s: float, *, resume: bool) -> list[DagsterEvent]:
+    def _outcomes(
+        self, run: DagsterRun, taken_at_s: float, *, resume: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Execute the run, and give its outcome as soon as its end is stored."""
         assert run.job_code_origin is not None
         job = recon_job_from_origin(run.job_code_origin)
         tags = {TAKEN_AT_TAG: f"{taken_at_s:.6f}"}
-        with batched_events(self._instance, run.run_id, tags):
-            events = core_execute_run(
+        told: list[DagsterEvent] = []
+        with batched_events(self._instance, run.run_id, tags) as batch:
+            for event in core_execute_run(
                 job, run, self._instance, inject_env_vars=False, resume_from_failure=resume
-            )
-            return [event for event in events if event.event_type in OUTCOME_EVENT_TYPES]
+            ):
+                if event.event_type not in OUTCOME_EVENT_TYPES:
+                    continue
+                told.append(event)
+                # After a resumption what earlier steps told is in storage alone.
+                if not resume and not batch.end_was_refused and (outcome := outcome_of(told)):
+                    yield outcome
 
-    def _publish(
-        self, run: DagsterRun, told: list[DagsterEvent], owner: str, taken_at_s: float
-    ) -> None:
-        outcome = outcome_of(told) or outcome_of(
+    def _stored_outcome(self, run_id: str) -> dict[str, Any] | None:
+        return outcome_of(
             record.dagster_event
-            for record in self._instance.all_logs(run.run_id, of_type=OUTCOME_EVENT_TYPES)
+            for record in self._instance.all_logs(run_id, of_type=OUTCOME_EVENT_TYPES)
             if record.dagster_event
         )
+
+    def _publish(
+        self, run: DagsterRun, outcome: dict[str, Any] | None, owner: str, taken_at_s: float
+    ) -> None:
         try:
             run_ownership.release(self._redis, run.run_id, owner)
             if outcome:

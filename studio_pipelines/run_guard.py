@@ -54,17 +54,16 @@ class RunGuard:
             self._done.set()
 
     def _watch(self) -> None:
-        client = redis.Redis.from_url(self._redis_url, socket_timeout=10, decode_responses=True)
-        with client:
-            while not self._done.is_set():
-                try:
-                    number = self._reason_to_stop(client)
-                except redis.RedisError:
-                    # Nobody can ask or take over while the broker is away; time still passes.
-                    self._done.wait(min(HEARTBEAT_INTERVAL_S, max(0.01, self._left_s)))
-                    number = None if self._left_s > 0 else signal.SIGALRM
-                if number is not None:
-                    return self._signal(number)
+        client = signals.connect(self._redis_url)
+        while not self._done.is_set():
+            try:
+                number = self._reason_to_stop(client)
+            except redis.RedisError:
+                # Nobody can ask or take over while the broker is away; time still passes.
+                self._done.wait(min(HEARTBEAT_INTERVAL_S, max(0.01, self._left_s)))
+                number = None if self._left_s > 0 else signal.SIGALRM
+            if number is not None:
+                return self._signal(number)
         return None
 
     @property
