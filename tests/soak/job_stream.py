@@ -18,6 +18,7 @@ from resources.run_tags import job_id_of
 SAMPLES_DIR = Path(__file__).resolve().parents[2] / "samples"
 SECONDS_OF_MUSIC = 6
 RETRY_S = 0.3
+LONGEST_JOB_S = 120
 GRADING, MASTERING = "/api/grading/apply", "/api/audio/master"
 LANE_OF_ROUTE = {GRADING: "image", MASTERING: "audio"}
 OPERATION_OF_LANE = {"image": "grading_apply", "audio": "audio_master"}
@@ -116,10 +117,13 @@ class StreamClient:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Take no new job, and wait for the one in hand as long as a client would."""
+    def ask_to_stop(self) -> None:
+        """Take no new job; the one in hand is seen through."""
         self._stopped.set()
-        self._thread.join(timeout=150)
+
+    def join(self) -> None:
+        """Wait for the job in hand as long as the client does."""
+        self._thread.join(timeout=2 * LONGEST_JOB_S)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -162,7 +166,7 @@ class StreamClient:
 
     def _looks_at(self, job_id: str) -> Iterator[dict[str, Any]]:
         """Read the record again and again; the API may be away for a while."""
-        deadline_s = time.monotonic() + 120
+        deadline_s = time.monotonic() + LONGEST_JOB_S
         while time.monotonic() < deadline_s:
             answer = self._request("GET", f"/api/jobs/{job_id}")
             if answer is not None and answer.status_code == 200:
@@ -170,7 +174,7 @@ class StreamClient:
             elif answer is not None and answer.status_code != 503:
                 self._timeline.fault(self._name, f"{job_id}: {answer.status_code} {answer.text}")
                 return
-        self._timeline.fault(self._name, f"{job_id} did not end within 120 s")
+        self._timeline.fault(self._name, f"{job_id} did not end within {LONGEST_JOB_S} s")
 
     def _request(self, method: str, path: str, **more: Any) -> httpx.Response | None:
         try:

@@ -73,7 +73,9 @@ def survive(studio: RunningStudio, seed: int, rounds: int) -> tuple[list[Kill], 
         kills += [killer.kill(victim) for victim in plan(seed, rounds)]
     finally:
         for client in clients:
-            client.stop()
+            client.ask_to_stop()
+        for client in clients:
+            client.join()
         # Shown if what follows, or what came before, fails.
         print(timeline.text())  # noqa: T201
     statuses = RunStorage(studio).wait_until_all_ended(LONGEST_END_S)

@@ -177,7 +177,6 @@ def test_the_daemon_is_killed_and_monitors_again(patient: Patient) -> None:
     patient.assert_whole()
 
 
-@pytest.mark.soak
 def test_a_job_that_kills_its_process_each_time_is_stopped_and_named(patient: Patient) -> None:
     body = {"image": patient.image, "async": True}
     job_id = patient.studio.client.post(KILL_ROUTE, json=body).json()["jobId"]
