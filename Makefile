@@ -52,8 +52,8 @@ test: install ## Run the tests
 test-gpu: install ## Run the tests that need a CUDA device
 	@$(PYTEST) -m gpu
 
-soak: install ## Run the long checks
-	$(PYTHON) -m pytest -m soak
+soak: install ## Run the long checks, and keep their figures in bench/results
+	@$(PYTEST) -m soak
 
 check: install ## Lint, format, types and import rules
 	$(VENV)/bin/ruff check

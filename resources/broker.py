@@ -5,6 +5,7 @@ from kombu.entity import Queue
 
 EXECUTE_RUN_TASK = "studio.execute_run"
 PRIORITIES = range(10)
+CHILD_WARM_WITHIN_S = 300.0
 
 
 def make_celery(redis_url: str, *, queues: tuple[str, ...] = ()) -> Celery:
@@ -21,6 +22,9 @@ def make_celery(redis_url: str, *, queues: tuple[str, ...] = ()) -> Celery:
         worker_concurrency=1,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
+        # Celery kills a child that is not up in time, 4 s by default, and starts it anew, for ever:
+        # warming up takes longer on a busy machine.
+        worker_proc_alive_timeout=CHILD_WARM_WITHIN_S,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         worker_enable_remote_control=True,

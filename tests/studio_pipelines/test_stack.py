@@ -15,7 +15,7 @@ import redis
 import yaml
 
 from studio_pipelines import stack as stack_module
-from studio_pipelines.settings import Settings, load_settings
+from studio_pipelines.settings import SQLITE, Settings, load_settings
 from studio_pipelines.stack import running_stack, start_stack
 from studio_pipelines.stack_processes import PROJECT_DIR, Selection, StackError
 
@@ -126,6 +126,15 @@ def test_sqlite_takes_the_place_of_a_database_that_cannot_be_had(
         instance = yaml.safe_load((settings.data_dir / "dagster" / "dagster.yaml").read_text())
         assert "storage" not in instance
         assert "run_launcher" in instance
+
+
+def test_sqlite_is_had_for_the_asking(settings: Settings) -> None:
+    wanted = settings.model_copy(update={"database_url": SQLITE})
+    with running_stack(wanted, only=("broker", "database")) as stack:
+        assert [status.name for status in stack.supervisor.status()] == ["broker"]
+        assert stack.notices == ()
+        instance = yaml.safe_load((settings.data_dir / "dagster" / "dagster.yaml").read_text())
+        assert not [name for name in instance if "storage" in name]
 
 
 RUN_UNTIL_KILLED = """
