@@ -8,7 +8,7 @@ import redis
 import structlog
 
 from resources import signals
-from resources.gpu import MIB, Gpu, process_vram_mib, read_gpus
+from resources.devices import MIB, chosen_device, process_vram_mib, read_gpus
 
 BEAT_INTERVAL_S = 1.0
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class BeatThread(threading.Thread):
                 rss_mib=round(_family_rss_mib(child), 1),
                 run_id=(in_hand.get("run_id") or None) if child else None,
                 operation=(in_hand.get("operation") or None) if child else None,
-                device=Gpu().device,
+                device=chosen_device(),
                 vram_used_mib=vram_mib,
                 vram_peak_mib=self._peak_mib,
                 vram_total_mib=gpus[0]["totalMiB"] if gpus else None,
