@@ -7,7 +7,8 @@ from typing import Any
 
 import redis
 
-from resources.vram_ledger import DEVICES_KEY, ROW_TTL_S, Phase, ledger_key
+from resources.devices import CPU
+from resources.vram_ledger import DEVICES_KEY, ROW_TTL_S, Phase, ledger_key, tenant_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,11 @@ class TenantReading:
     wants_mib: float
     models: tuple[Mapping[str, Any], ...]
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it is RAM that is held."""
+        return self.device.startswith(f"{CPU}@")
+
 
 def read_tenants(client: redis.Redis) -> list[TenantReading]:
     """Return what is known of every process that keeps a row of late, on all devices."""
@@ -49,6 +55,11 @@ def read_tenants(client: redis.Redis) -> list[TenantReading]:
         for tenant, row in ((tenant, json.loads(text)) for tenant, text in rows.items())
         if seconds - row["seenMs"] / 1000 <= ROW_TTL_S
     ]
+
+
+def of_process(readings: list[TenantReading], host: str, pid: int) -> list[TenantReading]:
+    """Return the readings of one process: one for each device that it has used."""
+    return [one for one in readings if one.tenant == tenant_name(host, pid)]
 
 
 def _reading(device: str, tenant: str, row: Mapping[str, Any], models: str) -> TenantReading:

@@ -1,6 +1,8 @@
 """The tenants of this process: one for each device that it has leased memory of."""
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 from resources.devices import Terms
 from resources.tenant import Tenant
@@ -16,8 +18,22 @@ def tenant_on(device: str, terms: Terms) -> Tenant:
     return _tenants[key]
 
 
+def loaded_models() -> list[dict[str, Any]]:
+    """Return what this process keeps loaded, as :meth:`ModelCache.describe` tells it."""
+    return [
+        {**model, "device": tenant.device}
+        for tenant in _own()
+        for model in tenant.models.describe()
+    ]
+
+
 def release_leases() -> None:
     """End whatever lease or wait for one this process has."""
-    for (pid, _, _), tenant in _tenants.items():
-        if pid == os.getpid() and tenant.is_engaged:
+    for tenant in _own():
+        if tenant.is_engaged:
             tenant.release()
+
+
+def _own() -> Iterator[Tenant]:
+    # A child that was forked has its parent's entries too.
+    return (tenant for (pid, _, _), tenant in _tenants.items() if pid == os.getpid())

@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.state import ServicesDep
+from resources.devices import CPU
+from resources.memory_readings import TenantReading, of_process
 from resources.run_tags import job_id_of
 from resources.signals import WorkerBeat
 from studio_pipelines.catalogue import Worker, operation_of, workers
@@ -19,11 +21,12 @@ UNHEALTHY_AFTER_S = 3.0
 async def workers_status(services: ServicesDep) -> dict[str, Any]:
     """Return the state, memory and queue of every worker, fresh within two seconds."""
     beats = await asyncio.to_thread(services.jobs.worker_beats)
+    tenants = await asyncio.to_thread(services.jobs.memory_tenants)
     built = [one.name for worker in workers() if (one := operation_of(worker))]
     depths = await asyncio.to_thread(services.jobs.queue_depths, built)
     now_s = datetime.now(UTC).timestamp()
     freshest = {beat.lane: beat for beat in sorted(beats, key=lambda beat: beat.beat_at_s)}
-    rows = [_row(worker, freshest, depths, now_s) for worker in workers()]
+    rows = [_row(worker, freshest, tenants, depths, now_s) for worker in workers()]
     gpus = {
         f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
         for beat in beats
@@ -38,7 +41,11 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
 
 
 def _row(
-    worker: Worker, beats: dict[str, WorkerBeat], depths: dict[str, int], now_s: float
+    worker: Worker,
+    beats: dict[str, WorkerBeat],
+    tenants: list[TenantReading],
+    depths: dict[str, int],
+    now_s: float,
 ) -> dict[str, Any]:
     operation = operation_of(worker)
     beat = beats.get(operation.lane) if operation else None
@@ -51,6 +58,8 @@ def _row(
             "lane": operation.lane if operation else None,
             "vram": None,
             "rssMiB": None,
+            "ramReservedMiB": None,
+            "models": [],
             "currentJob": None,
             "heartbeatAgeMs": None,
             "host": None,
@@ -59,14 +68,17 @@ def _row(
         }
     age_s = max(0.0, now_s - beat.beat_at_s)
     status = _status(beat, operation.name, age_s)
+    own = of_process(tenants, beat.host, beat.pid)
     runs_here = status == "busy" and beat.run_id
     return row | {
         "status": status,
         "ready": status in ("ready", "busy"),
         "built": True,
         "lane": beat.lane,
-        "vram": _vram(beat),
+        "vram": _vram(beat, own if runs_here else []),
         "rssMiB": beat.rss_mib,
+        "ramReservedMiB": _reserved_mib(own if runs_here else [], on_cpu=True),
+        "models": [model for one in own for model in one.models],
         "currentJob": job_id_of(beat.run_id) if runs_here and beat.run_id else None,
         "queueDepth": depths[operation.name],
         "heartbeatAgeMs": round(age_s * 1000),
@@ -84,11 +96,17 @@ def _status(beat: WorkerBeat, operation: str, age_s: float) -> str:
     return beat.state
 
 
-def _vram(beat: WorkerBeat) -> dict[str, Any]:
+def _vram(beat: WorkerBeat, leases: list[TenantReading]) -> dict[str, Any]:
+    on_cpu = beat.device == CPU
     return {
         "usedMiB": beat.vram_used_mib,
         "peakMiB": beat.vram_peak_mib,
-        "reservedMiB": None,
+        "reservedMiB": None if on_cpu else _reserved_mib(leases, on_cpu=False),
         "totalMiB": beat.vram_total_mib,
         "device": beat.device,
     }
+
+
+def _reserved_mib(leases: list[TenantReading], *, on_cpu: bool) -> float:
+    """Return what a worker has leased of its RAM or of its GPU; what it waits for is not in it."""
+    return round(sum(one.reserved_mib for one in leases if one.on_cpu == on_cpu), 1)
