@@ -9,8 +9,9 @@ from resources import memory_meter
 from resources.devices import CPU, Terms
 from resources.memory_ladder import Attempt, OutOfMemory, Rung, Step, is_out_of_memory, ladder
 from resources.model_cache import ModelSource, Precision
-from resources.tenant import Tenant, Wish
+from resources.tenant import Tenant
 from resources.tenants import tenant_on
+from resources.wish import Wish
 
 Done = TypeVar("Done")
 

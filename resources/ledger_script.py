@@ -107,7 +107,11 @@ while true do
   local lack = used + wants - capacity
   if lack > 0 and not nothing_to_wait_for(head) then
     for tenant, mib in pairs(asked_for(head, lack)) do
-      if tenant == me and head == me then spare = mib else tell(tenant, 'evict ' .. mib) end
+      if tenant == me and head == me then
+        spare = mib
+      else
+        tell(tenant, 'evict ' .. mib .. ' ' .. rows[tenant].evictions)
+      end
     end
     break
   end

@@ -1,6 +1,5 @@
 """What is tried, one after the other, when a device's memory does not suffice."""
 
-import gc
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,6 +116,5 @@ class Attempt:
         # The frames of the failed work hold its arrays; the next try needs the room.
         traceback.clear_frames(error.__traceback__)
         error.__traceback__ = None
-        gc.collect()
         memory_meter.return_unused(self._device)
         return True

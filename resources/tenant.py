@@ -10,9 +10,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -24,30 +23,12 @@ from resources.memory_books import MemoryBooks
 from resources.model_cache import Evicted, ModelCache, ModelKey, ModelSource, Precision
 from resources.unshared_ledger import UnsharedLedger
 from resources.vram_ledger import BEAT_S, Answer, Ledger, Row, tenant_name
+from resources.wish import LeaseHeld, Wish
 
 LOOK_AGAIN_S = 0.1
 TRY_AGAIN_S = 0.5
 PEERS_ANSWER_S = 0.5
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Wish:
-    """The lease that a job asks for.
-
-    Attributes:
-        working_mib: What it needs beside its models.
-        weights_mib: What its models take, by key; those that are loaded already cost nothing.
-        priority: 0 (lowest) to 9.
-    """
-
-    working_mib: float
-    weights_mib: Mapping[ModelKey, float] = field(default_factory=dict)
-    priority: int = 5
-
-
-class LeaseHeld(RuntimeError):
-    """A job asked for a second lease; two that did so could wait for each other for ever."""
 
 
 class Tenant:
@@ -78,6 +59,8 @@ class Tenant:
         self._wish: Wish | None = None
         self._since_ms = 0
         self._granted_mib: float | None = None
+        self._evictions = 0
+        self._away = False
         # One exchange at a time, so that rows arrive in order; and the few fields that an exchange
         # and an interrupted job would both change.
         self._talking = threading.Lock()
@@ -162,7 +145,7 @@ class Tenant:
             if spare_mib and self._evict(spare_mib, but=wish.weights_mib):
                 self._exchange()
         except redis.RedisError as error:
-            log.warning("no lease while the broker is away", error=str(error))
+            self._note_away(error)
             self._woken.wait(TRY_AGAIN_S)
         return self._granted_mib is not None
 
@@ -172,6 +155,7 @@ class Tenant:
             wish = self._wish
             row = self._row(wish)
             answer = self._ledger.exchange(row, json.dumps(self.models.describe()))
+            self._away = False
             with self._changing:
                 # A wish given up meanwhile is granted no more: the next row takes it back.
                 if wish is not None and wish is self._wish:
@@ -196,20 +180,33 @@ class Tenant:
             offers=self.models.offer(),
             spare=self.models.offer(but=needed),
             idle_s=self.models.longest_idle_s(),
+            evictions=self._evictions,
         )
 
     def _tell(self) -> None:
         try:
             self._exchange()
         except redis.RedisError as error:
-            log.warning("row not told", error=str(error))
+            self._note_away(error)
+
+    def _note_away(self, error: redis.RedisError) -> None:
+        if not self._away:
+            log.warning("the ledger does not answer; leases wait for it", error=str(error))
+        self._away = True
 
     def _evict(self, mib: float, *, but: Collection[ModelKey] = ()) -> list[Evicted]:
         # Not while a lease is being granted: it counts on the models that were there.
         with self._talking:
             evicted = self.models.evict(mib, but=but)
+            self._evictions += 1
         self.books.count_evicted(evicted)
         return evicted
+
+    def _evict_overdue(self) -> None:
+        with self._talking:
+            evicted = self.models.evict_overdue()
+            self._evictions += len(evicted)
+        self.books.count_evicted(evicted)
 
     def _new_keeper(self) -> threading.Thread:
         return threading.Thread(target=self._keep, name=f"memory-{self.device}", daemon=True)
@@ -223,14 +220,12 @@ class Tenant:
     def _keep(self) -> None:
         while not self._stopped.is_set():
             try:
-                with self._talking:
-                    overdue = self.models.evict_overdue()
-                self.books.count_evicted(overdue)
+                self._evict_overdue()
                 self._exchange()
                 self.books.write()
                 self._heed(time.monotonic() + BEAT_S)
             except redis.RedisError as error:
-                log.warning("row not told", error=str(error))
+                self._note_away(error)
                 self._stopped.wait(BEAT_S)
 
     def _heed(self, until_s: float) -> None:
@@ -240,5 +235,8 @@ class Tenant:
             if word == "look":
                 self._woken.set()
             elif word is not None:
-                self._evict(float(word.removeprefix("evict ")))
-                return
+                _, mib, evictions = word.split()
+                # Asked again while the last time was not told yet, it would evict twice.
+                if int(evictions) == self._evictions:
+                    self._evict(float(mib))
+                    return

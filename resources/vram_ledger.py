@@ -54,6 +54,7 @@ class Row:
         offers: Models that any other job may ask it to evict.
         spare: The part of them that its own waiting job will not need.
         idle_s: How long the oldest of them has not been used, in seconds.
+        evictions: How often it has evicted; what was asked before the last time is out of date.
     """
 
     phase: Phase = "idle"
@@ -65,6 +66,7 @@ class Row:
     offers: Offer = Offer()
     spare: Offer = Offer()
     idle_s: float = 0.0
+    evictions: int = 0
 
     def as_json(self) -> str:
         """Return the row as the script reads it."""
@@ -79,6 +81,7 @@ class Row:
                 "offers": self.offers.__dict__,
                 "spare": self.spare.__dict__,
                 "idleS": self.idle_s,
+                "evictions": self.evictions,
             }
         )
 
@@ -152,20 +155,22 @@ class Ledger:
         """Ask the other processes on the device to evict all that is idle; return how many."""
         with self._whole():
             rows: dict[str, str] = self._client.hgetall(self._rows)  # pyright: ignore[reportAssignmentType]
+            told = {tenant: json.loads(row) for tenant, row in rows.items()}
             peers = [
                 tenant
-                for tenant, row in rows.items()
-                if tenant != self._tenant and any(json.loads(row)["offers"].values())
+                for tenant, row in told.items()
+                if tenant != self._tenant and any(row["offers"].values())
             ]
             pipeline = self._client.pipeline(transaction=False)
             for tenant in peers:
-                pipeline.rpush(self._inboxes + tenant, "evict inf")
+                word = f"evict inf {told[tenant]['evictions']}"
+                pipeline.rpush(self._inboxes + tenant, word)
                 pipeline.expire(self._inboxes + tenant, round(ROW_TTL_S))
             pipeline.execute()
         return len(peers)
 
     def next_word(self, timeout_s: float) -> str | None:
-        """Wait for a word to this process: ``look``, or ``evict`` and how many MiB."""
+        """Wait for a word to this process: ``look``, or ``evict``, MiB and the row's evictions."""
         word = self._listener.blpop([self._inboxes + self._tenant], timeout_s)
         return str(word[1]) if word else None  # pyright: ignore[reportIndexIssue]
 

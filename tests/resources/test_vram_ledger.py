@@ -118,11 +118,11 @@ def test_idle_models_are_asked_for_oldest_first_and_warm_ones_last(speaker: Make
     old.tells(resident_mib=300, offers=Offer(cool=300), idle_s=20)
     fresh.tells(resident_mib=300, offers=Offer(cool=300), idle_s=10)
     waiter.wants(450)
-    assert old.hears() == "evict 300"
-    assert fresh.hears() == "evict 50"
+    assert old.hears() == "evict 300 0"
+    assert fresh.hears() == "evict 50 0"
     assert warm.hears() is None
     waiter.wants(800)
-    assert warm.hears() == "evict 100"
+    assert warm.hears() == "evict 100 0"
 
 
 def test_what_the_head_needs_itself_is_not_asked_of_it(speaker: Make) -> None:
@@ -138,7 +138,7 @@ def test_what_a_waiter_needs_may_be_asked_of_it_by_the_head(speaker: Make) -> No
     behind.tells(resident_mib=600, offers=Offer(cool=600))
     head.wants(900)
     behind.wants(100, resident_mib=600, offers=Offer(cool=600), spare=Offer())
-    assert behind.hears() == "evict 500"
+    assert behind.hears() == "evict 500 0"
 
 
 def test_readings_tell_who_holds_what(speaker: Make, ledger_url: str) -> None:
