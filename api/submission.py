@@ -22,7 +22,7 @@ from api.errors import JobNotFound, WorkersAway
 from api.job_records import LiveState, job_record, with_timings
 from api.live_state import read_live_state
 from api.outcomes import OutcomeListener
-from resources import signals
+from resources import memory_readings, signals
 from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG, job_id_of, run_id_of
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
@@ -101,6 +101,13 @@ class JobSubmissionService:
         except redis.RedisError as error:
             raise _broker_unavailable() from error
         return [beat for beat in beats if now_s - beat.beat_at_s < WORKER_FRESH_S]
+
+    def memory_tenants(self) -> list[memory_readings.TenantReading]:
+        """Return what the processes of the workers hold of their devices."""
+        try:
+            return memory_readings.read_tenants(signals.connect(self._redis_url))
+        except redis.RedisError as error:
+            raise _broker_unavailable() from error
 
     def queue_depths(self, queues: list[str]) -> dict[str, int]:
         """Count the waiting tasks of each queue."""

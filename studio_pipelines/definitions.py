@@ -27,7 +27,12 @@ defs = dg.Definitions(
             url=dg.EnvVar("STUDIO_ASSET_URL"),
             quota_bytes=dg.EnvVar.int("STUDIO_ASSET_QUOTA_BYTES"),
         ),
-        "gpu": Gpu(),
+        "gpu": Gpu(
+            redis_url=dg.EnvVar("STUDIO_REDIS_URL"),
+            ram_percent=dg.EnvVar.int("STUDIO_RAM_LEASE_PERCENT"),
+            vram_reserve_mib=dg.EnvVar.int("STUDIO_VRAM_RESERVE_MIB"),
+            model_idle_s=dg.EnvVar.int("STUDIO_MODEL_IDLE_S"),
+        ),
         "progress": Progress(redis_url=dg.EnvVar("STUDIO_REDIS_URL")),
         "io_manager": dg.mem_io_manager,
     },

@@ -70,6 +70,16 @@ class Settings(BaseSettings):
         ("studio_pipelines.operations",), description="Packages that the catalogue collects."
     )
 
+    ram_lease_percent: int = Field(
+        60, ge=1, le=100, description="Share of the RAM that jobs may lease where there is no GPU."
+    )
+    vram_reserve_mib: int = Field(
+        1024, ge=0, description="Memory of a GPU that is not leased to jobs, in MiB."
+    )
+    model_idle_s: int = Field(
+        900, ge=0, description="How long a model that no job uses is kept loaded, in seconds."
+    )
+
     fetch_allowed_hosts: tuple[str, ...] = Field(
         (), description="Hosts that media may be fetched from; empty means any public host."
     )

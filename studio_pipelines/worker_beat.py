@@ -7,7 +7,7 @@ import redis
 import structlog
 
 from resources import run_ownership, signals
-from resources.gpu import MIB, Gpu, process_vram_mib, read_gpus
+from resources.devices import MIB, chosen_device, process_vram_mib, read_gpus
 from studio_pipelines.worker_name import WorkerName
 from studio_pipelines.worker_state import InHand
 
@@ -62,7 +62,7 @@ class BeatThread(threading.Thread):
                 run_id=(in_hand.run_id or None) if child else None,
                 operation=(in_hand.operation or None) if child else None,
                 taken_at_s=(in_hand.taken_at_s or None) if child else None,
-                device=Gpu().device,
+                device=chosen_device(),
                 vram_used_mib=vram_mib,
                 vram_peak_mib=self._peak_mib,
                 vram_total_mib=gpus[0]["totalMiB"] if gpus else None,

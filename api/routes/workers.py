@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.state import ServicesDep
+from resources.devices import CPU
+from resources.memory_readings import TenantReading, of_process
 from resources.run_tags import job_id_of
 from resources.signals import WorkerBeat
 from studio_pipelines.catalogue import Worker, operation_of, workers
@@ -20,10 +22,11 @@ UNHEALTHY_AFTER_S = 3.0
 async def workers_status(services: ServicesDep) -> dict[str, Any]:
     """Return the state, memory and queue of every worker, fresh within two seconds."""
     beats = await asyncio.to_thread(services.jobs.worker_beats)
+    tenants = await asyncio.to_thread(services.jobs.memory_tenants)
     built = [one.name for worker in workers() if (one := operation_of(worker))]
     depths = await asyncio.to_thread(services.jobs.queue_depths, built)
     now_s = datetime.now(UTC).timestamp()
-    rows = [_row(worker, beats, depths, now_s) for worker in workers()]
+    rows = [_row(worker, beats, tenants, depths, now_s) for worker in workers()]
     gpus = {
         f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
         for beat in beats
@@ -38,7 +41,11 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
 
 
 def _row(
-    worker: Worker, beats: list[WorkerBeat], depths: dict[str, int], now_s: float
+    worker: Worker,
+    beats: list[WorkerBeat],
+    tenants: list[TenantReading],
+    depths: dict[str, int],
+    now_s: float,
 ) -> dict[str, Any]:
     operation = operation_of(worker)
     beat = speaker_of(operation, beats) if operation else None
@@ -52,6 +59,8 @@ def _row(
             "processes": 0,
             "vram": None,
             "rssMiB": None,
+            "ramReservedMiB": None,
+            "models": [],
             "currentJob": None,
             "heartbeatAgeMs": None,
             "host": None,
@@ -60,6 +69,7 @@ def _row(
         }
     age_s = max(0.0, now_s - beat.beat_at_s)
     status = _status(beat, operation.name, age_s)
+    own = of_process(tenants, beat.host, beat.pid)
     runs_here = status == "busy" and beat.run_id
     return row | {
         "status": status,
@@ -67,8 +77,10 @@ def _row(
         "built": True,
         "lane": beat.lane,
         "processes": sum(one.lane == beat.lane for one in beats),
-        "vram": _vram(beat),
+        "vram": _vram(beat, own if runs_here else []),
         "rssMiB": beat.rss_mib,
+        "ramReservedMiB": _reserved_mib(own if runs_here else [], on_cpu=True),
+        "models": [model for one in own for model in one.models],
         "currentJob": job_id_of(beat.run_id) if runs_here and beat.run_id else None,
         "queueDepth": depths[operation.name],
         "heartbeatAgeMs": round(age_s * 1000),
@@ -94,11 +106,17 @@ def _status(beat: WorkerBeat, operation: str, age_s: float) -> str:
     return beat.state
 
 
-def _vram(beat: WorkerBeat) -> dict[str, Any]:
+def _vram(beat: WorkerBeat, leases: list[TenantReading]) -> dict[str, Any]:
+    on_cpu = beat.device == CPU
     return {
         "usedMiB": beat.vram_used_mib,
         "peakMiB": beat.vram_peak_mib,
-        "reservedMiB": None,
+        "reservedMiB": None if on_cpu else _reserved_mib(leases, on_cpu=False),
         "totalMiB": beat.vram_total_mib,
         "device": beat.device,
     }
+
+
+def _reserved_mib(leases: list[TenantReading], *, on_cpu: bool) -> float:
+    """Return what a worker has leased of its RAM or of its GPU; what it waits for is not in it."""
+    return round(sum(one.reserved_mib for one in leases if one.on_cpu == on_cpu), 1)

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.artifacts import Artifact, ArtifactStore
+from resources.forecast import size_class
 from resources.gpu import Gpu
 from resources.progress import Progress
 from studio_pipelines.errors import UnusableMedia
@@ -43,12 +44,13 @@ def file_copy(
     while (left_s := ends_at_s - time.monotonic()) > 0:
         progress.report(1 - left_s / params.seconds_taken, "copy")
         time.sleep(0.05)
-    with gpu.use() as use, artifacts.scratch() as folder, artifacts.local_path(image) as path:
+    lease = gpu.lease("copy", size_class(image.bytes / 1e6, "megabytes"), guess_mib=1)
+    with lease, artifacts.scratch() as folder, artifacts.local_path(image) as path:
         copy = shutil.copy(path, folder / "copy")
         kept = artifacts.adopt(copy, media_type=image.media_type)
     return OperationResult(
         assets={"copy": kept},
-        metrics={"bytes": kept.bytes, **use.describe()},
+        metrics={"bytes": kept.bytes, **lease.describe()},
         verification={"passed": kept.sha256 == image.sha256},
         model=ModelIdentity("copy", "1", "Apache-2.0", "builtin"),
     )
