@@ -13,6 +13,9 @@ from resources import signals
 from resources.artifacts import Artifact
 
 MIN_INTERVAL_S = 0.2
+# A broker that hangs holds the op up for so long, and is then left alone for a while.
+BROKER_TIMEOUT_S = 0.5
+LEFT_ALONE_S = 10.0
 STREAM_LENGTH = 200
 # A log message costs an insert into the run's events; an op that makes up stages costs no more.
 MAX_STAGES_LOGGED = 8
@@ -30,6 +33,7 @@ class Progress(dg.ConfigurableResource):
     _run_id: str = PrivateAttr(default="")
     _run_log: dg.DagsterLogManager | None = PrivateAttr(default=None)
     _told_at_s: float = PrivateAttr(default=float("-inf"))
+    _broker_away_until_s: float = PrivateAttr(default=float("-inf"))
     _fraction: float | None = PrivateAttr(default=None)
     _stage: str = PrivateAttr(default="")
     _stages_logged: set[str] = PrivateAttr(default_factory=set)
@@ -59,11 +63,13 @@ class Progress(dg.ConfigurableResource):
         if stage == self._stage and now_s - self._told_at_s < MIN_INTERVAL_S:
             return
         self._told_at_s, self._stage = now_s, stage
-        try:
-            self._tell(signals.connect(self.redis_url), fraction, stage)
-        except redis.RedisError as error:
-            # Progress is a courtesy: the work goes on without it.
-            log.warning("progress not told", error=str(error))
+        if now_s >= self._broker_away_until_s:
+            try:
+                self._tell(signals.connect(self.redis_url, BROKER_TIMEOUT_S), fraction, stage)
+            except redis.RedisError as error:
+                # Progress is a courtesy: the work goes on without it.
+                self._broker_away_until_s = time.monotonic() + LEFT_ALONE_S
+                log.warning("progress not told", error=str(error))
         self._log_stage(stage)
 
     def _tell(self, client: redis.Redis, fraction: float, stage: str) -> None:

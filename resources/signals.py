@@ -31,10 +31,13 @@ class BrokerUnavailable(StudioError):
 
 
 @cache
-def connect(redis_url: str) -> redis.Redis:
-    """Return this process's Redis client; it gives up on a silent server after two seconds."""
+def connect(redis_url: str, timeout_s: float = 5.0) -> redis.Redis:
+    """Return this process's Redis client; it gives up on a silent server after ``timeout_s``."""
     return redis.Redis.from_url(
-        redis_url, decode_responses=True, socket_timeout=5, socket_connect_timeout=2
+        redis_url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(2.0, timeout_s),
     )
 
 

@@ -16,6 +16,12 @@ BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 30
 # What keeps a label's value readable in the hash, and never ends it.
 _PLAIN = "/:+ "
 
+HELP: Mapping[str, str] = {
+    "studio_jobs_total": "Jobs that ended, by operation and status.",
+    "studio_job_seconds": "How long jobs took, by operation and stage: queued, start, run, total.",
+    "studio_run_failures_total": "Runs that failed, by operation and error code.",
+}
+
 Labels = Mapping[str, str]
 Additions = Mapping[str, int | float]
 
@@ -55,6 +61,12 @@ def field_of(name: str, labels: Labels) -> str:
     """Name the hash's field of one series: ``name|label=value|…``, labels in alphabetical order."""
     pairs = (f"{label}={quote(labels[label], safe=_PLAIN)}" for label in sorted(labels))
     return "|".join((name, *pairs))
+
+
+def help_of(name: str) -> str:
+    """Return what a series counts; a name that :data:`HELP` lacks speaks for itself."""
+    words = name.removeprefix("studio_").removesuffix("_total").replace("_", " ")
+    return HELP.get(name, f"{words.capitalize()}, added up over all processes.")
 
 
 @dataclass(frozen=True)
