@@ -20,6 +20,7 @@ HELP: Mapping[str, str] = {
     "studio_jobs_total": "Jobs that ended, by operation and status.",
     "studio_job_seconds": "How long jobs took, by operation and stage: queued, start, run, total.",
     "studio_run_failures_total": "Runs that failed, by operation and error code.",
+    "studio_retention_removed_total": "What was deleted because it was old, by kind.",
 }
 
 Labels = Mapping[str, str]

@@ -21,6 +21,7 @@ from resources.run_tags import job_id_of
 from studio_pipelines.errors import InvalidParameter, StudioError
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.parameter_config import dagster_config_of
+from studio_pipelines.verification import verification_evaluation
 
 RESULT_METADATA = "result"
 
@@ -149,6 +150,9 @@ def studio_op(
                 params = _validated(parameters, context.op_config)
                 result = function(context, params, **given)
             yield _materialization(context, result)
+            yield verification_evaluation(
+                context.op.name, result.verification, job_id_of(context.run_id)
+            )
             yield dg.Output(result.main)
 
         # Dagster reads the inputs and resources off the signature; the parameters are config.

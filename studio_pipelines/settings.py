@@ -59,6 +59,15 @@ class Settings(BaseSettings):
     )
     asset_quota_bytes: int = Field(50 * GIB, gt=0, description="Limit of all stored assets.")
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Limit of one uploaded file.")
+    keep_runs_days: int = Field(
+        30, ge=0, description="Days until a finished run and its events go; 0 keeps them for ever."
+    )
+    keep_observations_days: int = Field(
+        7, ge=0, description="Days until what sensors recorded goes; 0 keeps it for ever."
+    )
+    keep_assets_days: int = Field(
+        30, ge=0, description="Days until a stored asset goes; 0 keeps them for ever."
+    )
     operation_packages: tuple[str, ...] = Field(
         ("studio_pipelines.operations",), description="Packages that the catalogue collects."
     )
