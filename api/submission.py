@@ -24,6 +24,7 @@ from api.job_records import job_record, with_timings
 from api.outcomes import OutcomeListener
 from resources import signals
 from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG, job_id_of, run_id_of
+from resources.tracing import inject, start_span
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
 from studio_pipelines.operation import Operation
@@ -116,14 +117,15 @@ class JobSubmissionService:
         Raises:
             BrokerUnavailable: The task could not be queued; the run is gone again.
         """
-        return await asyncio.to_thread(self._submit, order)
+        with start_span("submit", {"studio.operation": order.operation.name}):
+            return await asyncio.to_thread(self._submit, order)
 
     def _submit(self, order: JobOrder) -> str:
         origins = _origins(job_name(order.operation.name))
         run = self._instance.create_run_for_job(
             origins.job,
             run_config=order.run_config(),
-            tags={**origins.job.tags, **order.tags()},
+            tags={**origins.job.tags, **order.tags(), **inject()},
             remote_job_origin=origins.remote,
             job_code_origin=origins.code,
         )

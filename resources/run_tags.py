@@ -9,6 +9,8 @@ PRIORITY_TAG = DAGSTER_CELERY_RUN_PRIORITY_TAG
 COMMON_QUEUE = task_default_queue
 OPERATION_TAG = "studio/operation"
 MAX_RUNTIME_TAG = "dagster/max_runtime"
+# The W3C Trace Context of the request that submitted the run.
+TRACEPARENT_TAG = "traceparent"
 
 _JOB_PREFIX = "job_"
 

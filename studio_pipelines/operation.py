@@ -7,7 +7,7 @@ entry, the status row and the documentation are read off that record by plain lo
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from resources.artifacts import Artifact
 from resources.run_tags import job_id_of
+from resources.tracing import start_span
 from studio_pipelines.errors import InvalidParameter, StudioError
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.parameter_config import dagster_config_of
@@ -146,7 +147,7 @@ def studio_op(
     def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:
         @functools.wraps(function)
         def compute(context: dg.OpExecutionContext, **given: Any) -> Iterator[Any]:
-            with _faults_as_failures():
+            with _op_span(context), _faults_as_failures():
                 params = _validated(parameters, context.op_config)
                 result = function(context, params, **given)
             yield _materialization(context, result)
@@ -176,6 +177,10 @@ def _validated(parameters: type[Parameters], config: Mapping[str, Any]) -> Param
         first = error.errors()[0]
         name = to_camel(str(first["loc"][0])) if first["loc"] else None
         raise InvalidParameter(first["msg"], field=name) from error
+
+
+def _op_span(context: dg.OpExecutionContext) -> AbstractContextManager[None]:
+    return start_span(context.op.name, {"studio.job_id": job_id_of(context.run_id)})
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from studio_pipelines.catalogue import operations
 from studio_pipelines.errors import StudioError
 from studio_pipelines.instance import open_instance
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
+from studio_pipelines.run_tracing import run_span
 from studio_pipelines.worker_beat import WorkerName
 
 HEARTBEAT_INTERVAL_S = 1.0
@@ -69,7 +70,7 @@ class RunExecutor:
         told: list[DagsterEvent] = []
         guard = RunGuard(self._redis_url, run)
         try:
-            with _handlers_set(run), guard:
+            with _handlers_set(run), guard, run_span(self._instance, run):
                 told = self._events(run, resume=resume)
         except (KeyboardInterrupt, DagsterExecutionInterruptedError, DeadlineExceeded):
             log.info("run interrupted", run_id=run_id)
