@@ -23,7 +23,13 @@ from api.errors import JobNotFound, WorkersAway
 from api.job_records import job_record, with_timings
 from api.outcomes import OutcomeListener
 from resources import signals
-from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG, job_id_of, run_id_of
+from resources.run_tags import (
+    MAX_RUNTIME_TAG,
+    OPERATION_TAG,
+    PRIORITY_TAG,
+    job_id_of,
+    run_id_of,
+)
 from resources.tracing import inject, start_span
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
@@ -185,7 +191,8 @@ class JobSubmissionService:
 
     def _run_record(self, run_id: str) -> RunRecord:
         found = self._instance.get_run_records(RunsFilter(run_ids=[run_id]), limit=1)
-        if not found:
+        # Dagster has runs that are no jobs of ours: of asset checks, of the retention.
+        if not found or OPERATION_TAG not in found[0].dagster_run.tags:
             raise _no_such_job(job_id_of(run_id))
         return found[0]
 

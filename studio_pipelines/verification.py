@@ -1,6 +1,6 @@
 """What a job measured of its own output, as the evaluation of a Dagster asset check."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -25,14 +25,15 @@ def verification_evaluation(
         check_name=CHECK_NAME,
         passed=bool(verification.get("passed", True)),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"job": job_id, **_scalars(verification)},
+        metadata={"job": job_id, **dict(_scalars(verification))},
     )
 
 
-def _scalars(verification: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what fits a cell: figures and words; Dagster plots the figures."""
-    return {
-        name: value
-        for name, value in verification.items()
-        if name != "passed" and isinstance(value, str | int | float)
-    }
+def _scalars(measured: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """Give what fits a cell, figures and words, with the path to it; Dagster plots the figures."""
+    for name, value in measured.items():
+        path = f"{within}{name}"
+        if isinstance(value, Mapping):
+            yield from _scalars(value, f"{path}.")
+        elif path != "passed" and isinstance(value, str | int | float):
+            yield path, value

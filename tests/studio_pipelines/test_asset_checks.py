@@ -34,10 +34,22 @@ def test_a_missed_target_is_a_warning(verification: dict[str, Any], passed: bool
 
 
 def test_figures_and_words_become_metadata() -> None:
-    measured = {"lufs": -14.0, "reason": "too quiet", "clipped": False, "curve": [1, 2], "x": None}
-    metadata = verification_evaluation("master", {"passed": False, **measured}, "job_1").metadata
-    told = {name: value.value for name, value in metadata.items()}
-    assert told == {"job": "job_1", "lufs": -14.0, "reason": "too quiet", "clipped": False}
+    measured = {
+        "passed": False,
+        "reason": "too quiet",
+        "clipped": False,
+        "curve": [1, 2],
+        "peak": None,
+        "after": {"lufs": -16.0, "passed": 1},
+    }
+    metadata = verification_evaluation("master", measured, "job_1").metadata
+    assert {name: value.value for name, value in metadata.items()} == {
+        "job": "job_1",
+        "reason": "too quiet",
+        "clipped": False,
+        "after.lufs": -16.0,
+        "after.passed": 1,
+    }
 
 
 def test_there_is_one_for_each_operation() -> None:
