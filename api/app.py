@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from api.errors import install_error_handlers
 from api.fetch_policy import FetchPolicy
@@ -13,6 +14,7 @@ from api.routes.operations import operation_router
 from api.state import Services
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
+from resources.tracing import tracer_provider
 from studio_pipelines.instance import open_instance
 from studio_pipelines.settings import Settings, load_settings
 
@@ -38,12 +40,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="0.1.0",
         summary="Eleven media operations behind one small HTTP API.",
         lifespan=lifespan,
+        telemetry=request_traces(),
     )
     install_error_handlers(app)
     app.include_router(operation_router())
     for module in (jobs, assets, workers, service):
         app.include_router(module.router)
     return app
+
+
+def request_traces() -> TelemetryConfig:
+    """Return how FastAPI traces requests: below ``/api/``, where a collector is configured."""
+    provider = tracer_provider()
+    return TelemetryConfig(
+        tracer_provider=provider,
+        tracing=provider is not None,
+        operation_spans=False,
+        exclude=lambda scope: not scope["path"].startswith("/api/"),
+        # Figures are at /metrics, and logs in the log; FastAPI would send both out as well.
+        metrics=False,
+        logs=False,
+        auto_configure=False,
+    )
 
 
 def make_services(settings: Settings) -> Services:

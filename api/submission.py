@@ -23,7 +23,14 @@ from api.job_records import LiveState, job_record, with_timings
 from api.live_state import read_live_state
 from api.outcomes import OutcomeListener
 from resources import memory_readings, signals
-from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG, job_id_of, run_id_of
+from resources.run_tags import (
+    MAX_RUNTIME_TAG,
+    OPERATION_TAG,
+    PRIORITY_TAG,
+    job_id_of,
+    run_id_of,
+)
+from resources.tracing import inject, start_span
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
 from studio_pipelines.operation import Operation
@@ -123,14 +130,15 @@ class JobSubmissionService:
         Raises:
             BrokerUnavailable: The task could not be queued; the run is gone again.
         """
-        return await asyncio.to_thread(self._submit, order)
+        with start_span("submit", {"studio.operation": order.operation.name}):
+            return await asyncio.to_thread(self._submit, order)
 
     def _submit(self, order: JobOrder) -> str:
         origins = _origins(job_name(order.operation.name))
         run = self._instance.create_run_for_job(
             origins.job,
             run_config=order.run_config(),
-            tags={**origins.job.tags, **order.tags()},
+            tags={**origins.job.tags, **order.tags(), **inject()},
             remote_job_origin=origins.remote,
             job_code_origin=origins.code,
         )
@@ -191,7 +199,8 @@ class JobSubmissionService:
 
     def _run_record(self, run_id: str) -> RunRecord:
         found = self._instance.get_run_records(RunsFilter(run_ids=[run_id]), limit=1)
-        if not found:
+        # Dagster has runs that are no jobs of ours: of asset checks, of the retention.
+        if not found or OPERATION_TAG not in found[0].dagster_run.tags:
             raise _no_such_job(job_id_of(run_id))
         return found[0]
 

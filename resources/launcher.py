@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from resources import run_ownership, signals, waiting_line
 from resources.broker import make_celery, send_run
+from resources.job_metrics import JobTimes, record_job
 from resources.run_tags import LANE_TAG, OPERATION_TAG, PRIORITY_TAG, QUEUE_TAG, RESUMED_TAG
 
 # After a restart of the broker the workers need a moment to say that they are still there.
@@ -78,11 +79,18 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
             self._instance.report_run_canceled(run)
             signals.publish_outcome(self._signals, run_id, {"status": "canceled"})
             waiting_line.leave(self._signals, *line_of(run), run_id)
+            self._count_canceled(run)
         else:
             self._instance.report_run_canceling(run)
         # Told last: Dagster resumes a run whose interruption it finds nobody to have asked for.
         signals.request_cancel(self._signals, run_id)
         return True
+
+    def _count_canceled(self, run: DagsterRun) -> None:
+        record = self._instance.get_run_record_by_id(run.run_id)
+        if record is not None:
+            times = JobTimes(record.create_timestamp.timestamp(), time.time())
+            record_job(self._signals, line_of(run)[1], "canceled", times)
 
     @override
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import dagster as dg
 import redis
@@ -9,36 +10,88 @@ import structlog
 from pydantic import PrivateAttr
 
 from resources import signals
+from resources.artifacts import Artifact
 
 MIN_INTERVAL_S = 0.2
+# A broker that hangs holds the op up for so long, and is then left alone for a while.
+BROKER_TIMEOUT_S = 0.5
+LEFT_ALONE_S = 10.0
+STREAM_LENGTH = 200
+# A log message costs an insert into the run's events; an op that makes up stages costs no more.
+MAX_STAGES_LOGGED = 8
 log = structlog.get_logger(__name__)
 
 
 class Progress(dg.ConfigurableResource):
-    """Publishes the progress of the run in hand, at most five times a second."""
+    """Publishes the progress of the run in hand, at most five times a second.
+
+    The latest state is under the run's progress key; the last 200 are in its stream of events, for
+    those who follow it and come back. Both live a day.
+    """
 
     redis_url: str
     _run_id: str = PrivateAttr(default="")
+    _run_log: dg.DagsterLogManager | None = PrivateAttr(default=None)
     _told_at_s: float = PrivateAttr(default=float("-inf"))
+    _broker_away_until_s: float = PrivateAttr(default=float("-inf"))
+    _fraction: float | None = PrivateAttr(default=None)
     _stage: str = PrivateAttr(default="")
+    _stages_logged: set[str] = PrivateAttr(default_factory=set)
+    _preview: dict[str, Any] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember whose progress this is."""
         self._run_id = context.run.run_id if context.run else ""
+        self._run_log = context.log
 
-    def report(self, fraction: float, stage: str) -> None:
+    def report(self, fraction: float, stage: str, preview: Artifact | None = None) -> None:
         """Tell that ``fraction`` (0 to 1) of the op is done and which stage it is in.
 
         Calls are cheap; they are dropped while the last one is fresh, unless the stage changed.
+        The fraction that is told never falls within a run, also when the run starts over on
+        another worker. The first time that an op enters a stage, the run's log says so.
+
+        Args:
+            fraction: Share of the op that is done.
+            stage: What is being done, in a word or two.
+            preview: A stored picture or sound of the result so far; goes with the reports that
+                are told from here on.
         """
+        if preview is not None:
+            self._preview = preview.describe()
         now_s = time.monotonic()
         if stage == self._stage and now_s - self._told_at_s < MIN_INTERVAL_S:
             return
         self._told_at_s, self._stage = now_s, stage
-        told = {"fraction": round(min(1.0, max(0.0, fraction)), 4), "stage": stage}
-        key = signals.progress_key(self._run_id)
-        try:
-            signals.connect(self.redis_url).set(key, json.dumps(told), ex=signals.PROGRESS_TTL_S)
-        except redis.RedisError as error:
-            # Progress is a courtesy: the work goes on without it.
-            log.warning("progress not told", error=str(error))
+        if now_s >= self._broker_away_until_s:
+            try:
+                self._tell(signals.connect(self.redis_url, BROKER_TIMEOUT_S), fraction, stage)
+            except redis.RedisError as error:
+                # Progress is a courtesy: the work goes on without it.
+                self._broker_away_until_s = time.monotonic() + LEFT_ALONE_S
+                log.warning("progress not told", error=str(error))
+        self._log_stage(stage)
+
+    def _tell(self, client: redis.Redis, fraction: float, stage: str) -> None:
+        key, stream = signals.progress_key(self._run_id), signals.events_key(self._run_id)
+        if self._fraction is None:
+            # A run that starts over finds what its first worker told.
+            earlier = client.get(key)
+            self._fraction = json.loads(str(earlier))["fraction"] if earlier else 0.0
+        self._fraction = max(self._fraction or 0.0, round(min(1.0, fraction), 4))
+        told: dict[str, Any] = {"fraction": self._fraction, "stage": stage}
+        if self._preview is not None:
+            told["preview"] = self._preview
+        text = json.dumps(told)
+        pipeline = client.pipeline(transaction=False)
+        pipeline.set(key, text, ex=signals.PROGRESS_TTL_S)
+        pipeline.xadd(stream, {"type": "progress", "data": text}, maxlen=STREAM_LENGTH)
+        pipeline.expire(stream, signals.PROGRESS_TTL_S)
+        pipeline.execute()
+
+    def _log_stage(self, stage: str) -> None:
+        if self._run_log is None or stage in self._stages_logged:
+            return
+        if len(self._stages_logged) < MAX_STAGES_LOGGED:
+            self._stages_logged.add(stage)
+            self._run_log.info(f"stage: {stage}")

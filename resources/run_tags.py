@@ -1,14 +1,19 @@
 """The tags that a run carries, and the public job id that is its run id in other clothes."""
 
+from dagster_celery.defaults import task_default_queue
 from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG, DAGSTER_CELERY_RUN_PRIORITY_TAG
 
 QUEUE_TAG = DAGSTER_CELERY_QUEUE_TAG
 PRIORITY_TAG = DAGSTER_CELERY_RUN_PRIORITY_TAG
+# Where runs go that belong to no operation, such as an asset check run from the UI.
+COMMON_QUEUE = task_default_queue
 OPERATION_TAG = "studio/operation"
 LANE_TAG = "studio/lane"
 TAKEN_AT_TAG = "studio/taken_at"  # Unix time in seconds at which a worker took the run
 RESUMED_TAG = "studio/resumed"  # how often the run has been sent again after its worker died
 MAX_RUNTIME_TAG = "dagster/max_runtime"
+# The W3C Trace Context of the request that submitted the run.
+TRACEPARENT_TAG = "traceparent"
 
 _JOB_PREFIX = "job_"
 

@@ -30,10 +30,13 @@ class BrokerUnavailable(StudioError):
 
 
 @cache
-def connect(redis_url: str) -> redis.Redis:
-    """Return this process's Redis client; it gives up on a silent server after two seconds."""
+def connect(redis_url: str, timeout_s: float = 5.0) -> redis.Redis:
+    """Return this process's Redis client; it gives up on a silent server after ``timeout_s``."""
     return redis.Redis.from_url(
-        redis_url, decode_responses=True, socket_timeout=5, socket_connect_timeout=2
+        redis_url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(2.0, timeout_s),
     )
 
 
@@ -50,6 +53,11 @@ def outcome_key(run_id: str) -> str:
 def progress_key(run_id: str) -> str:
     """Name the key that holds how far a run is."""
     return f"studio:run:{run_id}:progress"
+
+
+def events_key(run_id: str) -> str:
+    """Name the stream of what happened to a run, for those who follow it."""
+    return f"studio:run:{run_id}:events"
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,21 @@
-"""Everything Dagster is told: jobs, assets, resources and sensors."""
+"""Everything Dagster is told: jobs, schedules, sensors, assets and their checks, resources."""
 
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
 from resources.gpu import Gpu
 from resources.progress import Progress
+from studio_pipelines.asset_checks import asset_checks
 from studio_pipelines.catalogue import operations, workers
 from studio_pipelines.jobs import jobs
-from studio_pipelines.sensors import stranded_runs_sensor, worker_memory_sensor
+from studio_pipelines.retention import retention_job
+from studio_pipelines.schedules import retention_schedule
+from studio_pipelines.sensors import run_failure_sensor, stranded_runs_sensor, worker_memory_sensor
 
 defs = dg.Definitions(
-    jobs=jobs(),
-    sensors=[worker_memory_sensor, stranded_runs_sensor],
+    jobs=[*jobs(), retention_job],
+    schedules=[retention_schedule],
+    sensors=[worker_memory_sensor, run_failure_sensor, stranded_runs_sensor],
     assets=[
         *(
             dg.AssetSpec(one.name, group_name="results", description=one.summary)
@@ -22,6 +26,9 @@ defs = dg.Definitions(
             for worker in workers()
         ),
     ],
+    asset_checks=asset_checks(),
+    # A check that is run from the UI goes to a worker, whose process may not start others.
+    executor=dg.in_process_executor,
     resources={
         "artifacts": ArtifactStore(
             url=dg.EnvVar("STUDIO_ASSET_URL"),

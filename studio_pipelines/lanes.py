@@ -7,6 +7,7 @@ for each.
 
 from dataclasses import dataclass
 
+from resources.run_tags import COMMON_QUEUE
 from studio_pipelines.catalogue import operations
 
 
@@ -16,7 +17,7 @@ class Lane:
 
     Attributes:
         name: ``image``, ``audio``, ``video``, ``training``, as operations name it.
-        queues: The queues that it takes from: one an operation, by its name.
+        queues: The queues that it takes from: one an operation, by its name, and the common one.
     """
 
     name: str
@@ -28,7 +29,8 @@ def lanes() -> tuple[Lane, ...]:
     built = operations().values()
     names = sorted({operation.lane for operation in built})
     return tuple(
-        Lane(name, tuple(sorted(one.name for one in built if one.lane == name))) for name in names
+        Lane(name, (*sorted(one.name for one in built if one.lane == name), COMMON_QUEUE))
+        for name in names
     )
 
 

@@ -7,7 +7,7 @@ entry, the status row and the documentation are read off that record by plain lo
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -18,9 +18,11 @@ from pydantic.alias_generators import to_camel
 
 from resources.artifacts import Artifact
 from resources.run_tags import RESUMED_TAG, job_id_of
+from resources.tracing import start_span
 from studio_pipelines.errors import InvalidParameter, StudioError
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.parameter_config import dagster_config_of
+from studio_pipelines.verification import verification_evaluation
 
 RESULT_METADATA = "result"
 
@@ -149,10 +151,13 @@ def studio_op(
                 context.log.info("The result was stored before the worker died; it is taken over.")
                 yield dg.Output(given["artifacts"].get(done_before))
                 return
-            with _faults_as_failures():
+            with _op_span(context), _faults_as_failures():
                 params = _validated(parameters, context.op_config)
                 result = function(context, params, **given)
             yield _materialization(context, result)
+            yield verification_evaluation(
+                context.op.name, result.verification, job_id_of(context.run_id)
+            )
             yield dg.Output(result.main)
 
         # Dagster reads the inputs and resources off the signature; the parameters are config.
@@ -193,6 +198,10 @@ def _validated(parameters: type[Parameters], config: Mapping[str, Any]) -> Param
         first = error.errors()[0]
         name = to_camel(str(first["loc"][0])) if first["loc"] else None
         raise InvalidParameter(first["msg"], field=name) from error
+
+
+def _op_span(context: dg.OpExecutionContext) -> AbstractContextManager[None]:
+    return start_span(context.op.name, {"studio.job_id": job_id_of(context.run_id)})
 
 
 @contextmanager

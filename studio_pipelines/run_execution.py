@@ -15,12 +15,14 @@ from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
 from resources import run_ownership, signals, waiting_line
+from resources.job_metrics import JobTimes, record_job
 from resources.launcher import line_of
 from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
 from studio_pipelines.catalogue import operations
 from studio_pipelines.instance import batched_events, open_instance
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 from studio_pipelines.run_guard import DeadlineExceeded, RunGuard, interrupts_set
+from studio_pipelines.run_tracing import run_span
 from studio_pipelines.worker_name import WorkerName
 from studio_pipelines.worker_state import InHand
 
@@ -65,29 +67,33 @@ class RunExecutor:
         operation = run.tags.get(OPERATION_TAG, "")
         InHand(run_id, operation, time.time()).tell(self._redis, self._worker)
         try:
-            self._execute(run, owner, resume=resume)
+            outcome = self._execute(run, owner, resume=resume)
+            if outcome is not None:
+                self._record(run_id, operation, outcome["status"])
         finally:
             # Whatever went wrong: what is not in hand any more is found by its missing heartbeat.
             InHand().tell(self._redis, self._worker)
 
-    def _execute(self, run: DagsterRun, owner: str, *, resume: bool) -> None:
+    def _execute(self, run: DagsterRun, owner: str, *, resume: bool) -> dict[str, Any] | None:
         taken_at_s = time.time()
-        published = False
+        outcome: dict[str, Any] | None = None
         guard = RunGuard(self._redis_url, run, owner)
         try:
-            with interrupts_set(run), guard:
-                for outcome in self._outcomes(run, taken_at_s, resume=resume):
+            with interrupts_set(run), guard, run_span(self._instance, run):
+                for told in self._outcomes(run, taken_at_s, resume=resume):
                     if guard.undisturbed:
                         # Told before the run's resources are put away: somebody waits.
+                        outcome = told
                         self._publish(run, outcome, owner, taken_at_s)
-                        published = True
         except (KeyboardInterrupt, DagsterExecutionInterruptedError, DeadlineExceeded):
             log.info("run interrupted", run_id=run.run_id)
         finally:
             if guard.asked_to_cancel:
                 self._settle_canceled(run.run_id)
-            if not published and not guard.superseded:
-                self._publish(run, self._stored_outcome(run.run_id), owner, taken_at_s)
+            if outcome is None and not guard.superseded:
+                outcome = self._stored_outcome(run.run_id)
+                self._publish(run, outcome, owner, taken_at_s)
+        return outcome
 
     def _claim(self, run: DagsterRun, owner: str) -> bool:
         """Take the run for this process; with the broker away it is taken on trust."""
@@ -123,6 +129,18 @@ class RunExecutor:
                 if not resume and not batch.end_was_refused and (outcome := outcome_of(told)):
                     yield outcome
 
+    def _record(self, run_id: str, operation: str, status: str) -> None:
+        """Add the job to the metrics."""
+        stored = self._instance.get_run_record_by_id(run_id)
+        if stored is not None and stored.end_time is not None:
+            times = JobTimes(
+                created_s=stored.create_timestamp.timestamp(),
+                ended_s=stored.end_time,
+                taken_s=_number(stored.dagster_run.tags.get(TAKEN_AT_TAG)),
+                started_s=stored.start_time,
+            )
+            record_job(self._redis, operation, status, times)
+
     def _stored_outcome(self, run_id: str) -> dict[str, Any] | None:
         return outcome_of(
             record.dagster_event
@@ -143,3 +161,7 @@ class RunExecutor:
         except redis.RedisError as error:
             # Those who wait find the end in Dagster's storage.
             log.warning("outcome not published", run_id=run.run_id, error=str(error))
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)

@@ -66,6 +66,15 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="How many worker processes a lane has on this machine, where not one.",
     )
+    keep_runs_days: int = Field(
+        30, ge=0, description="Days until a finished run and its events go; 0 keeps them for ever."
+    )
+    keep_observations_days: int = Field(
+        7, ge=0, description="Days until what sensors recorded goes; 0 keeps it for ever."
+    )
+    keep_assets_days: int = Field(
+        30, ge=0, description="Days until a stored asset goes; 0 keeps them for ever."
+    )
     operation_packages: tuple[str, ...] = Field(
         ("studio_pipelines.operations",), description="Packages that the catalogue collects."
     )

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api.metrics import StudioCollector
 from api.state import ServicesDep
 from resources.signals import BrokerUnavailable
 
@@ -30,6 +31,8 @@ async def ready(services: ServicesDep, response: Response) -> dict[str, Any]:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics() -> Response:
-    """Return the process's metrics in Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(services: ServicesDep) -> Response:
+    """Return the studio's metrics, and this process's own, in Prometheus' text format."""
+    studio = StudioCollector(str(services.settings.redis_url))
+    text = generate_latest() + await asyncio.to_thread(generate_latest, studio)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -3,6 +3,7 @@ import dagster as dg
 from studio_pipelines.catalogue import operations, workers
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
+from studio_pipelines.verification import CHECK_NAME
 
 
 def test_the_definitions_load_whole() -> None:
@@ -10,7 +11,20 @@ def test_the_definitions_load_whole() -> None:
     repository = defs.get_repository_def()
     for name in operations():
         assert repository.has_job(job_name(name))
-    assert repository.has_sensor_def("worker_memory")
+    assert repository.has_job("retention_job")
+    for name in ("worker_memory", "run_failures"):
+        assert repository.get_sensor_def(name).default_status is dg.DefaultSensorStatus.RUNNING
+    schedule = repository.get_schedule_def("retention")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_there_is_a_check_of_each_result() -> None:
+    keys = {(key.asset_key.to_user_string(), key.name) for key in graph_checks()}
+    assert keys == {(name, CHECK_NAME) for name in operations()}
+
+
+def graph_checks() -> set[dg.AssetCheckKey]:
+    return set(defs.resolve_asset_graph().asset_check_keys)
 
 
 def test_there_is_an_asset_for_each_result_and_each_worker() -> None:

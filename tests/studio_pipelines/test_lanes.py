@@ -1,11 +1,12 @@
 import pytest
 
+from resources.run_tags import COMMON_QUEUE
 from studio_pipelines.catalogue import operations
 from studio_pipelines.lanes import lane_named, lanes
 
 
 def test_every_operation_has_its_queue_in_exactly_one_lane() -> None:
-    queues = [queue for lane in lanes() for queue in lane.queues]
+    queues = [queue for lane in lanes() for queue in lane.queues if queue != COMMON_QUEUE]
     assert sorted(queues) == sorted(operations())
     for operation in operations().values():
         assert operation.name in lane_named(operation.lane).queues
@@ -15,6 +16,10 @@ def test_lanes_are_in_order_and_have_work() -> None:
     names = [lane.name for lane in lanes()]
     assert names == sorted(set(names))
     assert all(lane.queues for lane in lanes())
+
+
+def test_every_worker_takes_what_belongs_to_no_operation() -> None:
+    assert all(COMMON_QUEUE in lane.queues for lane in lanes())
 
 
 def test_a_lane_that_there_is_not() -> None:

@@ -66,6 +66,16 @@ def test_the_op_yields_its_materialisation_and_its_main_asset(
     assert main.id == described["assets"]["copy"]["id"] != picture.id
 
 
+def test_the_op_records_its_verification_as_a_check(
+    folder_store: ArtifactStore, picture: Artifact
+) -> None:
+    result = execute(folder_store, picture, {})
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.asset_check_key == dg.AssetCheckKey(dg.AssetKey("file_copy"), "verification")
+    assert evaluation.passed
+    assert evaluation.metadata["job"].value == job_id_of(result.run_id)
+
+
 def test_a_fault_ends_the_run_with_its_whole_explanation(
     folder_store: ArtifactStore, picture: Artifact
 ) -> None:
