@@ -7,7 +7,7 @@ entry, the status row and the documentation are read off that record by plain lo
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -16,9 +16,10 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from resources.artifacts import Artifact
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from resources.run_tags import job_id_of
-from studio_pipelines.errors import InvalidParameter, StudioError
+from studio_pipelines.errors import InvalidParameter, StudioError, problem_of
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.parameter_config import dagster_config_of
 
@@ -145,7 +146,7 @@ def studio_op(
     def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:
         @functools.wraps(function)
         def compute(context: dg.OpExecutionContext, **given: Any) -> Iterator[Any]:
-            with _faults_as_failures():
+            with _faults_as_failures(), _nothing_left_of_failures(given):
                 params = _validated(parameters, context.op_config)
                 result = function(context, params, **given)
             yield _materialization(context, result)
@@ -187,15 +188,14 @@ def _faults_as_failures() -> Iterator[None]:
         ) from error
 
 
-def problem_of(error: StudioError) -> dict[str, Any]:
-    """Return the parts of a fault that a job's record keeps."""
-    return {
-        "status": error.status,
-        "code": error.code,
-        "message": error.message,
-        "field": error.field,
-        "hint": error.hint,
-    }
+@contextmanager
+def _nothing_left_of_failures(given: Mapping[str, Any]) -> Iterator[None]:
+    """Delete what an op stored before it failed or was interrupted: nobody would know of it."""
+    with ExitStack() as stack:
+        for resource in given.values():
+            if isinstance(resource, ArtifactStore):
+                stack.enter_context(resource.all_or_nothing())
+        yield
 
 
 def _materialization(

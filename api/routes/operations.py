@@ -14,7 +14,8 @@ from api.schemas import Submission, body_model, parse_submission
 from api.state import Services, services_of
 from api.submission import JobOrder
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
-from studio_pipelines.operation import Operation, problem_of
+from studio_pipelines.errors import problem_of
+from studio_pipelines.operation import Operation
 
 Handler = Callable[..., Awaitable[JSONResponse]]
 

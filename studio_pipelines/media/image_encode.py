@@ -3,6 +3,8 @@
 The encoders work on the picture's own memory; nothing is copied as a whole.
 """
 
+import errno
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -71,6 +73,7 @@ def encode_picture(
     Raises:
         InvalidParameter: The quality is out of range, or the picture too large for the format.
         UnusableMedia: The picture holds NaN or infinity and the format cannot.
+        OSError: The disk is full, read-only or fails.
     """
     if quality is not None and not 1 <= quality <= 100:
         raise InvalidParameter(f"quality is {quality}; it must be from 1 to 100.", field="quality")
@@ -90,8 +93,10 @@ def encode_picture(
             _run_interruptibly(lambda: _save(image, format, quality, target), image)
             if format == "tiff" and picture.exif is not None:
                 graft_exif(file, picture.exif)
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, pyvips.Error):
+            raise _disk_fault_in(error) from error
         raise
     return EncodedPicture(_MEDIA_TYPES[format], path.stat().st_size, tuple(notes))
 
@@ -183,6 +188,14 @@ def _save(
         image.jpegsave_target(target, Q=level, optimize_coding=True, **options)
     else:
         image.webpsave_target(target, Q=level, lossless=level == 100, exact=True, **options)
+
+
+def _disk_fault_in(error: pyvips.Error) -> Exception:
+    """Return what the disk said, which libvips tells in words alone, or else the error itself."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number))
+    return error
 
 
 def _run_interruptibly(save: Callable[[], object], image: pyvips.Image) -> None:

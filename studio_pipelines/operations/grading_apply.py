@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from resources.gpu import Gpu
 from resources.progress import Progress
 from studio_pipelines.errors import InvalidParameter
