@@ -169,11 +169,12 @@ def _recipe(params: GradingApply, table: "Lut | None") -> "GradeRecipe":
 
 def _write_cube(recipe: "GradeRecipe", folder: Path) -> float:
     from studio_pipelines.media.grade_bake import bake, cube_max_error
-    from studio_pipelines.media.lut_formats import format_cube
+    from studio_pipelines.media.lut_formats import cube_blocks
 
     # Two points an edge hold a grade that changes nothing exactly.
     cube = bake(recipe, 2) if recipe.is_neutral else bake(recipe)
-    (folder / "grade.cube").write_bytes(format_cube(cube))
+    with (folder / "grade.cube").open("wb") as file:
+        file.writelines(cube_blocks(cube))
     return cube_max_error(recipe, cube)
 
 
