@@ -82,5 +82,5 @@ def make_services(settings: Settings) -> Services:
         settings=settings,
         artifacts=artifacts,
         references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
-        jobs=JobSubmissionService(open_instance(), settings.redis_url),
+        jobs=JobSubmissionService(open_instance(waits=False), settings.redis_url),
     )

@@ -10,8 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from studio_pipelines.errors import StudioError
-from studio_pipelines.operation import problem_of
+from studio_pipelines.errors import StudioError, problem_of
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5

@@ -1,11 +1,14 @@
 """The files that one request brings into the store."""
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from api.errors import UploadTooLarge
+from resources.artifact import Artifact
 from resources.artifact_writer import ArtifactWriter
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifacts import ArtifactStore
+from studio_pipelines.errors import StudioError
 from studio_pipelines.media.sniff import sniff
 
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
@@ -58,4 +61,6 @@ class Intake:
     ) -> None:
         if kind is not None:
             for artifact in self.kept:
-                self._artifacts.delete(artifact.id)
+                # The fault in hand is the one to tell; an asset that stays is whole all the same.
+                with suppress(StudioError):
+                    self._artifacts.delete(artifact.id)

@@ -9,7 +9,8 @@ from api.errors import InvalidRequest
 from api.fetch_policy import FetchPolicy
 from api.fetching import fetch
 from api.intake import UNKNOWN_MEDIA_TYPE, Intake
-from resources.artifacts import Artifact, ArtifactNotFound, ArtifactStore
+from resources.artifact import Artifact, ArtifactNotFound
+from resources.artifacts import ArtifactStore
 from studio_pipelines.errors import UnsupportedMedia, UnusableMedia
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation

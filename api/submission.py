@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -31,6 +32,7 @@ from resources.run_tags import (
     run_id_of,
 )
 from resources.tracing import inject, start_span
+from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
 from studio_pipelines.operation import Operation
@@ -129,6 +131,7 @@ class JobSubmissionService:
 
         Raises:
             BrokerUnavailable: The task could not be queued; the run is gone again.
+            DatabaseUnavailable: The run could not be recorded.
         """
         with start_span("submit", {"studio.operation": order.operation.name}):
             return await asyncio.to_thread(self._submit, order)
@@ -148,6 +151,10 @@ class JobSubmissionService:
         except (OperationalError, redis.RedisError) as error:
             self._instance.delete_run(run.run_id)
             raise _broker_unavailable() from error
+        except DatabaseUnavailable:
+            with suppress(DatabaseUnavailable):  # it went between two statements
+                self._instance.delete_run(run.run_id)
+            raise
         return job_id_of(run.run_id)
 
     async def wait(self, job_id: str, timeout_s: float) -> dict[str, Any] | None:
@@ -215,8 +222,11 @@ class JobSubmissionService:
         return job_record(stored, None, live)
 
     def _stored_outcome(self, run_id: str) -> dict[str, Any] | None:
-        finished = self._run_record(run_id).dagster_run.is_finished
-        return self._events_outcome(run_id) if finished else None
+        try:
+            finished = self._run_record(run_id).dagster_run.is_finished
+            return self._events_outcome(run_id) if finished else None
+        except DatabaseUnavailable:
+            return None  # the job goes on; its end may still come over Redis
 
     def _events_outcome(self, run_id: str) -> dict[str, Any] | None:
         logs = self._instance.all_logs(run_id, of_type=OUTCOME_EVENT_TYPES)

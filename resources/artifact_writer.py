@@ -1,6 +1,7 @@
 """Writing bytes into the store while hashing them."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
@@ -8,6 +9,7 @@ from typing import IO, Self, cast
 import fsspec
 
 from resources.quota import DiskQuota
+from resources.storage_faults import storage_faults
 
 HASH_BLOCK_BYTES = 1 << 20
 
@@ -35,7 +37,8 @@ class ArtifactWriter:
         """Store a chunk.
 
         Raises:
-            DiskQuotaExceeded: The file would not fit.
+            DiskQuotaExceeded: The file would not fit, or the disk is full.
+            AssetStoreUnavailable: The disk cannot be written to.
         """
         self.size_bytes += len(chunk)
         if self.size_bytes > self._room_bytes:
@@ -43,7 +46,8 @@ class ArtifactWriter:
         if len(self.head) < 4096:
             self.head = (self.head + chunk)[:4096]
         self._digest.update(chunk)
-        self._file.write(chunk)
+        with storage_faults():
+            self._file.write(chunk)
 
     def finish(self) -> tuple[str, str, int]:
         """Close the file and return its path in the store, its SHA-256 and its size in bytes."""
@@ -55,8 +59,11 @@ class ArtifactWriter:
         """Throw the bytes away."""
         if not self._finished:
             self._finished = True
-            self._file.close()
-            self._fs.rm_file(self._path)
+            # Closing writes what is buffered, which a full disk refuses once more.
+            with suppress(OSError):
+                self._file.close()
+            with suppress(OSError):  # the sweep removes what cannot be removed now
+                self._fs.rm_file(self._path)
 
     def __enter__(self) -> Self:
         return self

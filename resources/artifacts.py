@@ -3,141 +3,113 @@
 Layout under the store's URL (any fsspec file system; a local folder by default):
 
 - ``blobs/ab/<sha256>``: the bytes, once however many assets share them;
-- ``assets/<id>.json``: the record of one asset; ids are random, so they cannot be guessed;
+- ``assets/<id>.json``: the record of one asset;
 - ``refs/<sha256>/<id>``: empty marks that tell which assets still need a blob;
 - ``incoming/``: files being written, renamed into place when whole, so no reader sees half a file.
+
+In which order they come and go, and what is left where that is cut off, is told in
+:mod:`resources.artifact_entry`.
 """
 
 import dataclasses
-import json
-import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import dagster as dg
 import fsspec
-from fsspec.implementations.local import LocalFileSystem
 from pydantic import PrivateAttr
 
+from resources import artifact_entry
+from resources.artifact import Artifact, not_found
+from resources.artifact_layout import StoreLayout
+from resources.artifact_sweep import Swept, sweep
 from resources.artifact_writer import ArtifactWriter, hash_file
-from resources.quota import DiskQuota
+from resources.quota import KEEP_FREE_BYTES, DiskQuota
+from resources.run_tags import job_id_of
+from resources.storage_faults import scratch_faults, storage_faults, unavailable
 from studio_pipelines.errors import StudioError
 
 
-class ArtifactNotFound(StudioError):
-    """No asset has this id, or it was deleted."""
-
-    status = 404
-    code = "asset_not_found"
-
-
-@dg.dagster_type_loader(str, required_resource_keys={"artifacts"})
-def _artifact_by_id(context: dg.DagsterTypeLoaderContext, asset_id: str) -> "Artifact":
-    return context.resources.artifacts.get(asset_id)
-
-
-@dg.usable_as_dagster_type(name="Artifact", loader=_artifact_by_id)
-@dataclasses.dataclass(frozen=True)
-class Artifact:
-    """A handle to stored bytes; small enough to pass between ops and to put in run config.
-
-    Attributes:
-        id: Random public id, ``ast_`` and 24 hex digits.
-        sha256: Hash of the content, lower-case hex.
-        media_type: MIME type found in the content itself, such as ``image/png``.
-        bytes: Size of the content.
-        created_at: ISO 8601 time, UTC.
-        filename: Name that a download proposes, or None.
-        job_id: The job that made it, or None for an upload.
-    """
-
-    id: str
-    sha256: str
-    media_type: str
-    bytes: int
-    created_at: str
-    filename: str | None = None
-    job_id: str | None = None
-
-    def describe(self) -> dict[str, Any]:
-        """Return the record in the camelCase of the HTTP contract, without its URL."""
-        record = {
-            "id": self.id,
-            "mediaType": self.media_type,
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "createdAt": self.created_at,
-            "filename": self.filename,
-            "jobId": self.job_id,
-        }
-        return {name: value for name, value in record.items() if value is not None}
-
-
 class ArtifactStore(dg.ConfigurableResource):
-    """Stores assets under ``url`` and never lets them outgrow ``quota_bytes`` (0 = no limit)."""
+    """Stores assets under ``url`` and never lets them outgrow ``quota_bytes`` (0 = no limit).
+
+    Of a local disk it leaves ``keep_free_bytes`` free. Every method raises AssetStoreUnavailable
+    where the store cannot be reached, and those that write DiskQuotaExceeded where it is full; what
+    they had begun is then undone.
+
+    Within a Dagster run it works for that run: assets are its job's, with ids derived from their
+    content, so that a run that is done again stores nothing twice.
+    """
 
     url: str
     quota_bytes: int = 0
+    keep_free_bytes: int = KEEP_FREE_BYTES
     _quota: DiskQuota | None = PrivateAttr(default=None)
+    _run_id: str | None = PrivateAttr(default=None)
+    _kept: list[Artifact] = PrivateAttr(default_factory=list)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember which run this works for."""
+        self._run_id = context.run.run_id if context.run else None
 
     @cached_property
-    def _located(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        fs, root = fsspec.url_to_fs(self.url)
-        for folder in ("blobs", "assets", "refs", "incoming"):
-            fs.makedirs(f"{root}/{folder}", exist_ok=True)
-        return fs, root
+    def _layout(self) -> StoreLayout:
+        layout = StoreLayout(*fsspec.url_to_fs(self.url), self._run_id)
+        if self._run_id is None:
+            layout.create()
+        else:
+            # A run's inputs are in the store. One that is not there has been unmounted, and made
+            # anew it would lie on another disk.
+            if not layout.exists():
+                raise unavailable()
+            artifact_entry.remove_leftovers(layout)
+        return layout
 
     @property
     def quota(self) -> DiskQuota:
         """What the store may still take."""
         if self._quota is None:
-            fs, root = self._located
-            self._quota = DiskQuota(fs, root, self.quota_bytes)
+            self._quota = DiskQuota(self._layout, self.quota_bytes, self.keep_free_bytes)
         return self._quota
 
     def new_writer(self) -> ArtifactWriter:
         """Open a writer that hashes as it stores; call ``keep`` or ``drop`` when done."""
-        fs, root = self._located
-        self.quota.require(0)
-        return ArtifactWriter(fs, f"{root}/incoming/{secrets.token_hex(12)}", self.quota)
+        with storage_faults():
+            self.quota.require(0)
+            return ArtifactWriter(self._layout.fs, self._layout.new_incoming(), self.quota)
 
     def keep(
-        self,
-        writer: ArtifactWriter,
-        *,
-        media_type: str,
-        filename: str | None = None,
-        job_id: str | None = None,
+        self, writer: ArtifactWriter, *, media_type: str, filename: str | None = None
     ) -> Artifact:
         """Close ``writer`` and make its bytes an asset."""
-        incoming, sha256, size_bytes = writer.finish()
-        return self._enter(incoming, sha256, size_bytes, media_type, filename, job_id)
+        with storage_faults():
+            incoming, sha256, size_bytes = writer.finish()
+            return self._enter(incoming, sha256, size_bytes, media_type, filename)
 
-    def adopt(
-        self,
-        path: Path,
-        *,
-        media_type: str,
-        filename: str | None = None,
-        job_id: str | None = None,
-    ) -> Artifact:
+    def adopt(self, path: Path, *, media_type: str, filename: str | None = None) -> Artifact:
         """Make a finished local file an asset, moving it where the store is a local folder."""
-        sha256, size_bytes = hash_file(path)
-        self.quota.require(size_bytes)
-        fs, root = self._located
-        incoming = f"{root}/incoming/{secrets.token_hex(12)}"
-        if isinstance(fs, LocalFileSystem):
-            shutil.move(path, incoming)
-        else:
-            fs.put_file(str(path), incoming)
-            path.unlink()
-        return self._enter(incoming, sha256, size_bytes, media_type, filename, job_id)
+        with storage_faults():
+            sha256, size_bytes = hash_file(path)
+            self.quota.require(size_bytes)
+            layout = self._layout
+            incoming = layout.new_incoming()
+            try:
+                if layout.is_local:
+                    shutil.move(path, incoming)
+                else:
+                    layout.fs.put_file(str(path), incoming)
+                    path.unlink()
+            except BaseException:
+                with suppress(OSError):
+                    layout.fs.rm_file(incoming)
+                raise
+            return self._enter(incoming, sha256, size_bytes, media_type, filename)
 
     def get(self, asset_id: str) -> Artifact:
         """Look an asset up.
@@ -145,25 +117,40 @@ class ArtifactStore(dg.ConfigurableResource):
         Raises:
             ArtifactNotFound: There is none with this id.
         """
-        fs, _ = self._located
         if not (asset_id.startswith("ast_") and asset_id[4:].isalnum()):
-            raise _not_found(asset_id)
-        try:
-            return Artifact(**json.loads(fs.cat_file(self._record(asset_id))))
-        except FileNotFoundError:
-            raise _not_found(asset_id) from None
+            raise not_found(asset_id)
+        with storage_faults():
+            record = self._layout.read_record(asset_id)
+            if record is None:
+                raise self._missing(asset_id)
+            return Artifact(**record)
 
     def open(self, artifact: Artifact) -> IO[bytes]:
-        """Open the bytes for reading and seeking."""
-        fs, _ = self._located
-        return cast(IO[bytes], fs.open(self._blob(artifact.sha256), "rb"))
+        """Open the bytes for reading and seeking.
+
+        Raises:
+            ArtifactNotFound: It has been deleted since.
+        """
+        with storage_faults():
+            try:
+                file = self._layout.fs.open(self._layout.blob(artifact.sha256), "rb")
+            except FileNotFoundError:
+                raise self._missing(artifact.id) from None
+            return cast(IO[bytes], file)
 
     def stored_path(self, artifact: Artifact) -> Path | None:
-        """Return the blob's own path where the store is a local folder, else None."""
-        fs, _ = self._located
-        if not isinstance(fs, LocalFileSystem):
-            return None
-        return Path(self._blob(artifact.sha256))
+        """Return the blob's own path where the store is a local folder, else None.
+
+        Raises:
+            ArtifactNotFound: It has been deleted since.
+        """
+        with storage_faults():
+            if not self._layout.is_local:
+                return None
+            path = Path(self._layout.blob(artifact.sha256))
+            if not path.exists():
+                raise self._missing(artifact.id)
+            return path
 
     @contextmanager
     def local_path(self, artifact: Artifact) -> Iterator[Path]:
@@ -172,19 +159,42 @@ class ArtifactStore(dg.ConfigurableResource):
         if stored is not None:
             yield stored
             return
-        fs, _ = self._located
         with self.scratch() as folder:
             target = folder / artifact.sha256
-            fs.get_file(self._blob(artifact.sha256), str(target))
+            with storage_faults():
+                self._layout.fs.get_file(self._layout.blob(artifact.sha256), str(target))
             yield target
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give a folder for files in the making, on the store's own disk where it is local."""
-        fs, root = self._located
-        parent = f"{root}/incoming" if isinstance(fs, LocalFileSystem) else None
-        with tempfile.TemporaryDirectory(dir=parent, prefix="op-") as folder:
+        """Give a folder for files in the making, on the store's own disk where it is local.
+
+        Raises:
+            DiskQuotaExceeded: The disk is full, also if the block finds it so.
+            AssetStoreUnavailable: The disk cannot be written to, also if the block finds it so.
+        """
+        with storage_faults():
+            layout = self._layout
+            parent = layout.folder("incoming") if layout.is_local else None
+            prefix = layout.incoming_prefix or "op-"
+            holder = tempfile.TemporaryDirectory(dir=parent, prefix=prefix)
+        with holder as folder, scratch_faults():
             yield Path(folder)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Delete what the block stored if it does not come to its end."""
+        before = len(self._kept)
+        try:
+            yield
+        except BaseException:
+            for artifact in self._kept[before:]:
+                # The fault in hand is the one to tell; an asset that stays is whole all the same.
+                with suppress(StudioError):
+                    self.delete(artifact.id)
+            raise
+        finally:
+            del self._kept[before:]
 
     def delete(self, asset_id: str) -> None:
         """Forget an asset, and its bytes if no other asset shares them.
@@ -193,10 +203,14 @@ class ArtifactStore(dg.ConfigurableResource):
             ArtifactNotFound: There is none with this id.
         """
         artifact = self.get(asset_id)
-        fs, _ = self._located
-        fs.rm_file(self._record(asset_id))
-        fs.rm_file(self._ref(artifact))
-        self._drop_if_unshared(artifact)
+        with storage_faults():
+            if artifact_entry.leave(self._layout, artifact.id, artifact.sha256):
+                self.quota.spend(-artifact.bytes)
+
+    def sweep(self, run_goes_on: Callable[[str], bool]) -> Swept:
+        """Clear what killed processes left; ``run_goes_on`` tells of a run id whether it lives."""
+        with storage_faults():
+            return sweep(self._layout, run_goes_on=run_goes_on)
 
     def _enter(
         self,
@@ -205,59 +219,28 @@ class ArtifactStore(dg.ConfigurableResource):
         size_bytes: int,
         media_type: str,
         filename: str | None,
-        job_id: str | None,
     ) -> Artifact:
+        layout = self._layout
+        asset_id = artifact_entry.new_id(self._run_id, sha256, filename)
+        if self._run_id is not None and (known := layout.read_record(asset_id)):
+            layout.fs.rm_file(incoming)
+            self._kept.append(Artifact(**known))
+            return self._kept[-1]
         artifact = Artifact(
-            id=f"ast_{secrets.token_hex(12)}",
+            id=asset_id,
             sha256=sha256,
             media_type=media_type,
             bytes=size_bytes,
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             filename=filename,
-            job_id=job_id,
+            job_id=None if self._run_id is None else job_id_of(self._run_id),
         )
-        fs, _ = self._located
-        # The mark comes before the look at the blob: a deletion that runs at the same time either
-        # sees the mark, or has moved the blob away already and this writes it anew.
-        fs.makedirs(fs._parent(self._ref(artifact)), exist_ok=True)  # noqa: SLF001
-        fs.pipe_file(self._ref(artifact), b"")
-        blob = self._blob(sha256)
-        if fs.exists(blob):
-            fs.rm_file(incoming)
-        else:
-            fs.makedirs(fs._parent(blob), exist_ok=True)  # noqa: SLF001
-            fs.mv(incoming, blob)
+        if self._run_id is not None:
+            self._kept.append(artifact)
+        if artifact_entry.enter(layout, dataclasses.asdict(artifact), incoming):
             self.quota.spend(size_bytes)
-        record = f"{self._record(artifact.id)}.part"
-        fs.pipe_file(record, json.dumps(dataclasses.asdict(artifact)).encode())
-        fs.mv(record, self._record(artifact.id))
         return artifact
 
-    def _drop_if_unshared(self, artifact: Artifact) -> None:
-        fs, root = self._located
-        marks = f"{root}/refs/{artifact.sha256}"
-        if fs.ls(marks, detail=False):
-            return
-        aside = f"{root}/incoming/{secrets.token_hex(12)}"
-        fs.mv(self._blob(artifact.sha256), aside)
-        if fs.ls(marks, detail=False) and not fs.exists(self._blob(artifact.sha256)):
-            fs.mv(aside, self._blob(artifact.sha256))
-            return
-        fs.rm_file(aside)
-        self.quota.spend(-artifact.bytes)
-
-    def _blob(self, sha256: str) -> str:
-        return f"{self._located[1]}/blobs/{sha256[:2]}/{sha256}"
-
-    def _record(self, asset_id: str) -> str:
-        return f"{self._located[1]}/assets/{asset_id}.json"
-
-    def _ref(self, artifact: Artifact) -> str:
-        return f"{self._located[1]}/refs/{artifact.sha256}/{artifact.id}"
-
-
-def _not_found(asset_id: str) -> ArtifactNotFound:
-    return ArtifactNotFound(
-        f"There is no asset {asset_id!r}.",
-        hint="Upload the file with POST /api/assets and use the id that it answers.",
-    )
+    def _missing(self, asset_id: str) -> StudioError:
+        """Tell an asset that is not there from a store that is not there."""
+        return not_found(asset_id) if self._layout.exists() else unavailable()

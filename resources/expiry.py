@@ -9,7 +9,8 @@ import fsspec
 import structlog
 from fsspec.implementations.local import LocalFileSystem
 
-from resources.artifacts import ArtifactNotFound, ArtifactStore
+from resources.artifact import ArtifactNotFound
+from resources.artifacts import ArtifactStore
 
 ASSETS_AT_A_TIME = 100
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ import structlog
 from pydantic import PrivateAttr
 
 from resources import signals
-from resources.artifacts import Artifact
+from resources.artifact import Artifact
 
 MIN_INTERVAL_S = 0.2
 # A broker that hangs holds the op up for so long, and is then left alone for a while.

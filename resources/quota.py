@@ -5,9 +5,7 @@ import sys
 import time
 from typing import cast
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-
+from resources.artifact_layout import StoreLayout
 from studio_pipelines.errors import StudioError
 
 RECOUNT_AFTER_S = 30.0
@@ -28,18 +26,19 @@ class DiskQuota:
     ``RECOUNT_AFTER_S``; the free space of a local disk is read each time.
     """
 
-    def __init__(self, fs: fsspec.AbstractFileSystem, root: str, quota_bytes: int) -> None:
-        self._fs = fs
-        self._blobs = f"{root}/blobs"
+    def __init__(self, layout: StoreLayout, quota_bytes: int, keep_free_bytes: int) -> None:
+        self._layout = layout
+        self._blobs = layout.folder("blobs")
         self._quota_bytes = quota_bytes
+        self._keep_free_bytes = keep_free_bytes
         self._used_bytes = 0
         self._counted_at_s = float("-inf")
 
     def room_bytes(self) -> int:
         """Return how many more bytes fit."""
         room_bytes = sys.maxsize
-        if isinstance(self._fs, LocalFileSystem):
-            room_bytes = shutil.disk_usage(self._blobs).free - KEEP_FREE_BYTES
+        if self._layout.is_local:
+            room_bytes = shutil.disk_usage(self._blobs).free - self._keep_free_bytes
         if self._quota_bytes:
             room_bytes = min(room_bytes, self._quota_bytes - self._counted_bytes())
         return max(0, room_bytes)
@@ -64,6 +63,6 @@ class DiskQuota:
     def _counted_bytes(self) -> int:
         now_s = time.monotonic()
         if now_s - self._counted_at_s > RECOUNT_AFTER_S:
-            self._used_bytes = cast(int, self._fs.du(self._blobs))
+            self._used_bytes = cast(int, self._layout.fs.du(self._blobs))
             self._counted_at_s = now_s
         return self._used_bytes

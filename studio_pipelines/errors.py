@@ -5,7 +5,7 @@ Each class fixes the HTTP status and the machine-readable code that the answer c
 raised where the fault is found and become a problem document in one place.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class StudioError(Exception):
@@ -55,3 +55,14 @@ class InvalidParameter(StudioError):
 
     status = 422
     code = "invalid_parameter"
+
+
+def problem_of(error: StudioError) -> dict[str, Any]:
+    """Return the parts of a fault that a job's record keeps."""
+    return {
+        "status": error.status,
+        "code": error.code,
+        "message": error.message,
+        "field": error.field,
+        "hint": error.hint,
+    }

@@ -8,19 +8,32 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
+from resources.database_pool import replace_dead_connections
 from resources.event_storage import Batch, StudioEventLogStorage
+from studio_pipelines.database_faults import (
+    tell_outages,
+    try_statements_again,
+    wait_for_server,
+)
 
 STATEMENT_TIMEOUT_MS = 30_000
 POOL_RECYCLE_S = 3600
 POOL_OVERFLOW = 20
+CONNECT_TIMEOUT_S = 3
+PATIENCE_S = 60.0  # and Dagster tries six times
 
 
-def open_instance() -> DagsterInstance:
+def open_instance(*, waits: bool = True) -> DagsterInstance:
     """Open the Dagster instance of ``DAGSTER_HOME`` with pooled connections where it is Postgres.
 
     Dagster opens a connection for each statement unless it is the web server; pooling them halves
     the time of a small run.
+
+    Args:
+        waits: Whether to wait for a database that is away, as a run does; otherwise
+            DatabaseUnavailable is raised at once, as suits a request.
     """
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_TIMEOUT_S))
     with _one_at_a_time():
         instance = DagsterInstance.get()
     if isinstance(instance.event_log_storage, StudioEventLogStorage):
@@ -29,6 +42,18 @@ def open_instance() -> DagsterInstance:
             pool_recycle=POOL_RECYCLE_S,
             max_overflow=POOL_OVERFLOW,
         )
+        for storage in (
+            instance.run_storage,
+            instance.event_log_storage,
+            instance.schedule_storage,
+        ):
+            engine = storage._engine  # noqa: SLF001  # pyright: ignore
+            replace_dead_connections(engine)
+            if waits:
+                wait_for_server(engine, PATIENCE_S)
+                try_statements_again(storage)
+            else:
+                tell_outages(engine)
     return instance
 
 

@@ -7,7 +7,6 @@ entry, the status row and the documentation are read off that record by plain lo
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -16,15 +15,19 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from resources.artifacts import Artifact
-from resources.run_tags import RESUMED_TAG, job_id_of
-from resources.tracing import start_span
-from studio_pipelines.errors import InvalidParameter, StudioError
+from resources.artifact import Artifact
+from resources.run_tags import job_id_of
+from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.sniff import Media
+from studio_pipelines.op_surroundings import (
+    RESULT_METADATA,
+    faults_as_failures,
+    nothing_left_of_failures,
+    op_span,
+    recorded_main_asset,
+)
 from studio_pipelines.parameter_config import dagster_config_of
 from studio_pipelines.verification import verification_evaluation
-
-RESULT_METADATA = "result"
 
 
 class Parameters(BaseModel):
@@ -151,7 +154,7 @@ def studio_op(
                 context.log.info("The result was stored before the worker died; it is taken over.")
                 yield dg.Output(given["artifacts"].get(done_before))
                 return
-            with _op_span(context), _faults_as_failures():
+            with op_span(context), faults_as_failures(), nothing_left_of_failures(given):
                 params = _validated(parameters, context.op_config)
                 result = function(context, params, **given)
             yield _materialization(context, result)
@@ -174,23 +177,6 @@ def studio_op(
     return decorate
 
 
-def recorded_main_asset(context: dg.OpExecutionContext) -> str | None:
-    """Return the id of the main asset that a step stored before its run was resumed, or None.
-
-    Dagster's in-process executor begins a resumed run from its first step.
-    """
-    if RESUMED_TAG not in context.run.tags:
-        return None
-    step_key = context.get_step_execution_context().step.key
-    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-    for entry in context.instance.all_logs(context.run_id, of_type=kind):
-        event = entry.get_dagster_event()
-        if event.step_key == step_key:
-            result: Any = event.materialization.metadata[RESULT_METADATA].value
-            return result["assets"][result["main"]]["id"]
-    return None
-
-
 def _validated(parameters: type[Parameters], config: Mapping[str, Any]) -> Parameters:
     try:
         return parameters.model_validate(config)
@@ -198,34 +184,6 @@ def _validated(parameters: type[Parameters], config: Mapping[str, Any]) -> Param
         first = error.errors()[0]
         name = to_camel(str(first["loc"][0])) if first["loc"] else None
         raise InvalidParameter(first["msg"], field=name) from error
-
-
-def _op_span(context: dg.OpExecutionContext) -> AbstractContextManager[None]:
-    return start_span(context.op.name, {"studio.job_id": job_id_of(context.run_id)})
-
-
-@contextmanager
-def _faults_as_failures() -> Iterator[None]:
-    """Turn a fault with a plain explanation into a Dagster failure that carries it whole."""
-    try:
-        yield
-    except StudioError as error:
-        raise dg.Failure(
-            description=error.message,
-            metadata={"problem": dg.MetadataValue.json(problem_of(error))},
-            allow_retries=False,
-        ) from error
-
-
-def problem_of(error: StudioError) -> dict[str, Any]:
-    """Return the parts of a fault that a job's record keeps."""
-    return {
-        "status": error.status,
-        "code": error.code,
-        "message": error.message,
-        "field": error.field,
-        "hint": error.hint,
-    }
 
 
 def _materialization(

@@ -12,7 +12,7 @@ from api.intake import Intake
 from api.presentation import present_asset
 from api.request_body import read_body
 from api.state import Services, ServicesDep
-from resources.artifacts import Artifact
+from resources.artifact import Artifact
 from studio_pipelines.errors import UnusableMedia
 
 router = APIRouter(prefix="/api/assets", tags=["assets"])

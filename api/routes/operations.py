@@ -14,7 +14,9 @@ from api.schemas import Submission, body_model, parse_submission
 from api.state import Services, services_of
 from api.submission import JobOrder
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
-from studio_pipelines.operation import Operation, problem_of
+from studio_pipelines.database_faults import DatabaseUnavailable
+from studio_pipelines.errors import problem_of
+from studio_pipelines.operation import Operation
 
 Handler = Callable[..., Awaitable[JSONResponse]]
 
@@ -96,7 +98,11 @@ def _submit(operation: Operation) -> Handler:
             at_once = not operation.waits_by_default
         if at_once:
             return _accepted(job_id, "queued")
-        return await _answer_when_done(request, services, job_id)
+        try:
+            return await _answer_when_done(request, services, job_id)
+        except DatabaseUnavailable:
+            # The job is taken all the same: a fault would have the caller send it again.
+            return _accepted(job_id, "processing")
 
     return answer
 

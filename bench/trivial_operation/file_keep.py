@@ -4,7 +4,8 @@ import shutil
 
 import dagster as dg
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import (
     ModelIdentity,

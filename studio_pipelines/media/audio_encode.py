@@ -16,6 +16,7 @@ from studio_pipelines.media.k_weighting import usable_layout
 AudioFormat = Literal["wav", "flac", "mp3", "aac", "opus"]
 DEFAULT_BIT_DEPTH = 24
 _DITHER_SEED = 1770
+_MOVED_BYTES = 400_000_000
 _MPEG_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
@@ -131,7 +132,8 @@ class AudioEncoder:
         sample_rate_hz: Rate of the blocks, one that ``AudioEncoding.sample_rate_hz`` keeps.
         channels: 1 to 8; mp3 holds 2.
         channel_layout: FFmpeg's name of it; the usual one of ``channels`` where it does not fit.
-        tags: Title, artist and so on. The container keeps those that it has a place for.
+        tags: Title, artist and so on; the container keeps those that it has a place for.
+        frames: How long it will be, as far as is known.
 
     Raises:
         InvalidParameter: The format cannot hold that many channels or that layout.
@@ -146,6 +148,7 @@ class AudioEncoder:
         *,
         channel_layout: str = "",
         tags: dict[str, str] | None = None,
+        frames: int = 0,
     ) -> None:
         codec = _CODECS[encoding.format]
         encoding.require_room_for(channels)
@@ -155,11 +158,12 @@ class AudioEncoder:
         self._position = 0
         self._dither = np.random.default_rng(_DITHER_SEED)
         self._sample_format = _sample_format(encoding)
+        kbps = encoding.bitrate_kbps or codec.kbps_per_channel * channels
+        size, in_file = 125 * kbps * frames // sample_rate_hz, isinstance(target, Path)
         self._container = av.open(
-            str(target) if isinstance(target, Path) else target,
-            "w",
+            *(str(target) if in_file else target, "w"),
             format=codec.container,
-            container_options=_container_options(encoding, target),
+            container_options=_container_options(encoding, in_file=in_file, size=size),
         )
         self._container.metadata.update(tags or {})
         stream = self._container.add_stream(  # pyright: ignore[reportUnknownMemberType]
@@ -167,9 +171,7 @@ class AudioEncoder:
         )
         self._stream = cast("AudioStream", stream)
         if encoding.is_lossy:
-            self._stream.bit_rate = 1000 * (
-                encoding.bitrate_kbps or codec.kbps_per_channel * channels
-            )
+            self._stream.bit_rate = 1000 * kbps
         else:
             self._stream.codec_context.format = av.AudioFormat(self._sample_format)
         self._open(encoding.format)
@@ -224,10 +226,8 @@ class AudioEncoder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_details: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._container.close()
+        end = self.close if kind is None else self._container.close
+        end()
 
 
 def _codec_name(encoding: AudioEncoding) -> str:
@@ -241,9 +241,10 @@ def _sample_format(encoding: AudioEncoding) -> str:
     return "flt" if encoding.is_lossy or depth == 32 else "s16" if depth == 16 else "s32"
 
 
-def _container_options(encoding: AudioEncoding, target: Path | BinaryIO) -> dict[str, str]:
+def _container_options(encoding: AudioEncoding, *, in_file: bool, size: int) -> dict[str, str]:
     if encoding.format == "wav":
         return {"rf64": "auto"}  # beyond 4 GiB, EBU Tech 3306
-    if encoding.format == "aac" and isinstance(target, Path):
-        return {"movflags": "faststart"}  # players can begin before the whole file has come
+    # Players can begin before the whole file has come; no interrupt ends the moving of a large one.
+    if encoding.format == "aac" and in_file and size < _MOVED_BYTES:
+        return {"movflags": "faststart"}
     return {}

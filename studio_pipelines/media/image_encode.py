@@ -3,8 +3,8 @@
 The encoders work on the picture's own memory; nothing is copied as a whole.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import pyvips
 from studio_pipelines.errors import InvalidParameter, UnusableMedia
 from studio_pipelines.media import sniff
 from studio_pipelines.media.exif import graft_exif
+from studio_pipelines.media.interruptible import bands, run_interruptibly
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.sniff import MediaType
 from studio_pipelines.media.vips_fields import set_bytes_field
@@ -71,6 +72,7 @@ def encode_picture(
     Raises:
         InvalidParameter: The quality is out of range, or the picture too large for the format.
         UnusableMedia: The picture holds NaN or infinity and the format cannot.
+        OSError: The disk is full, read-only or fails.
     """
     if quality is not None and not 1 <= quality <= 100:
         raise InvalidParameter(f"quality is {quality}; it must be from 1 to 100.", field="quality")
@@ -87,11 +89,15 @@ def encode_picture(
     try:
         with path.open("w+b") as file:
             target = pyvips.Target.new_to_descriptor(file.fileno())
-            _run_interruptibly(lambda: _save(image, format, quality, target), image)
+            run_interruptibly(
+                lambda: _save(image, format, quality, target), stop=lambda: image.set_kill(True)
+            )
             if format == "tiff" and picture.exif is not None:
                 graft_exif(file, picture.exif)
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, pyvips.Error):
+            raise _disk_fault_in(error) from error
         raise
     return EncodedPicture(_MEDIA_TYPES[format], path.stat().st_size, tuple(notes))
 
@@ -152,7 +158,9 @@ def _storable(picture: Picture, format: PictureFormat, notes: list[str]) -> pyvi
 
 
 def _check_range(picture: Picture, notes: list[str]) -> None:
-    lowest, highest = float(picture.pixels.min()), float(picture.pixels.max())
+    rows = list(bands(picture.height_px, picture.width_px))
+    lowest = float(np.min([picture.pixels[band].min() for band in rows]))
+    highest = float(np.max([picture.pixels[band].max() for band in rows]))
     if not np.isfinite([lowest, highest]).all():
         raise UnusableMedia(
             "The picture holds NaN or infinite values, which this format cannot store.",
@@ -185,12 +193,9 @@ def _save(
         image.webpsave_target(target, Q=level, lossless=level == 100, exact=True, **options)
 
 
-def _run_interruptibly(save: Callable[[], object], image: pyvips.Image) -> None:
-    """Save in a thread, so that this one can take an interrupt and then stop libvips."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        saved = pool.submit(save)
-        try:
-            saved.result()
-        except KeyboardInterrupt:
-            image.set_kill(True)
-            raise
+def _disk_fault_in(error: pyvips.Error) -> Exception:
+    """Return what the disk said, which libvips tells in words alone, or else the error itself."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number))
+    return error

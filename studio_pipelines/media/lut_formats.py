@@ -5,6 +5,7 @@ extension: a file may hold a 1D table, a 3D table, or a 1D table followed by the
 it feeds, each with its own input range.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -28,6 +29,7 @@ _RANGES: Final = {
     "LUT_1D_INPUT_RANGE": 2,
     "LUT_3D_INPUT_RANGE": 2,
 }
+_BLOCK_ROWS: Final = 1 << 16
 _Span = tuple[Float3, Float3]
 _UNIT: Final[_Span] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -178,7 +180,12 @@ def _parse_body(text: bytes, start: int, line: int, expected: int) -> npt.NDArra
 
 
 def format_cube(lut: Lut) -> bytes:
-    """Write a LUT as a .cube file; :func:`parse_cube` gives back the same float32 values.
+    """Write a LUT as a .cube file in memory; see :func:`cube_blocks`."""
+    return b"".join(cube_blocks(lut))
+
+
+def cube_blocks(lut: Lut) -> Iterator[bytes]:
+    """Write a LUT as a .cube file, block by block; :func:`parse_cube` gives back the same values.
 
     A lone table states its domain in Adobe's words where it is not 0 to 1. A shaper with a 3D
     table is Resolve's form, whose ranges are one pair for all channels.
@@ -198,8 +205,9 @@ def format_cube(lut: Lut) -> bytes:
         lines.append(f"LUT_3D_SIZE {len(lut.table)}")
         spans["LUT_3D_INPUT_RANGE"] = (lut.domain_min, lut.domain_max)
     lines += _span_lines(spans)
-    header = "\n".join(" ".join(line.split()) for line in lines).encode() + b"\n"
-    return header + b"".join(_format_rows(rows) for rows in tables)
+    yield "\n".join(" ".join(line.split()) for line in lines).encode() + b"\n"
+    for rows in tables:
+        yield from _row_blocks(rows)
 
 
 def _span_lines(spans: dict[str, _Span]) -> list[str]:
@@ -217,9 +225,14 @@ def _words(values: Float3) -> str:
     return " ".join(repr(value) for value in values)
 
 
-def _format_rows(rows: npt.NDArray[np.float32]) -> bytes:
+def _row_blocks(rows: npt.NDArray[np.float32]) -> Iterator[bytes]:
+    blocks = [rows[at : at + _BLOCK_ROWS] for at in range(0, len(rows), _BLOCK_ROWS)]
     # Six decimals are the custom; where they do not suffice, nine digits name every float32.
-    rounded = np.round(rows.astype(np.float64), 6)
-    number = b"%.6f" if np.array_equal(rounded.astype(np.float32), rows) else b"%.9g"
+    number = b"%.6f" if all(map(_six_decimals_suffice, blocks)) else b"%.9g"
     line = b" ".join([number] * 3) + b"\n"
-    return (line * len(rows)) % tuple(rows.ravel().tolist())
+    for block in blocks:
+        yield (line * len(block)) % tuple(block.ravel().tolist())
+
+
+def _six_decimals_suffice(rows: npt.NDArray[np.float32]) -> bool:
+    return np.array_equal(np.round(rows.astype(np.float64), 6).astype(np.float32), rows)

@@ -241,6 +241,7 @@ def _write(job: _FileJob, plan: MasteringPlan, report_share: ReportShare | None)
         channels,
         channel_layout=job.settings.channel_layout,
         tags=job.tags,
+        frames=len(job.samples),
     ) as encoder:
         for block in render(job.samples, plan.stages(channels, limiter), report_share):
             encoder.write(block)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from studio_pipelines.media.interruptible import bands
+
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 """C-contiguous code values of shape (height, width, channels)."""
 
@@ -61,7 +63,9 @@ class Picture:
         """
         if self.channels != 1:
             return self
-        pixels = np.repeat(self.pixels, 3, axis=2)
+        pixels = np.empty((self.height_px, self.width_px, 3), self.pixels.dtype)
+        for rows in bands(self.height_px, self.width_px):
+            pixels[rows] = self.pixels[rows]
         if self.icc_profile is None:
             return replace(self, pixels=pixels)
         note = "The picture is grey: its grey colour profile was dropped on turning it into RGB."

@@ -6,6 +6,7 @@ import pyvips
 from PIL import Image, ImageDraw, ImageFont
 
 from studio_pipelines.media.image_encode import has_fitting_profile, to_integers, vips_image
+from studio_pipelines.media.interruptible import run_interruptibly
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.vips_fields import set_bytes_field
 
@@ -27,7 +28,13 @@ def thumbnail_png(picture: Picture, longest_px: int) -> bytes:
     Returns:
         The bytes of an 8-bit PNG file.
     """
-    return bytes(_preview(picture, longest_px).write_to_buffer(".png", compression=6, keep="none"))
+    small = _preview(picture, longest_px)
+    return bytes(
+        run_interruptibly(
+            lambda: small.write_to_buffer(".png", compression=6, keep="none"),
+            stop=lambda: small.set_kill(True),
+        )
+    )
 
 
 def side_by_side(
@@ -82,7 +89,10 @@ def _panel(picture: Picture, height_px: int) -> Image.Image:
     if small.bands == 1:
         small = small.bandjoin([small, small])
     size = (small.width, small.height)
-    return Image.frombytes("RGB", size, small.cast("uchar").write_to_memory())
+    panel = small.cast("uchar")
+    # Here the whole picture is read: libvips computes nothing before.
+    pixels = run_interruptibly(panel.write_to_memory, stop=lambda: panel.set_kill(True))
+    return Image.frombytes("RGB", size, pixels)
 
 
 def _draw_label(sheet: Image.Image, label: str, left_px: int) -> None:

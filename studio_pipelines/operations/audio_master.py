@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import dagster as dg
 from pydantic import Field
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from resources.devices import CPU
 from resources.forecast import size_class
 from resources.gpu import Gpu

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from resources.devices import CPU
 from resources.forecast import size_class
 from resources.gpu import Gpu
@@ -181,11 +182,12 @@ def _recipe(params: GradingApply, table: "Lut | None") -> "GradeRecipe":
 
 def _write_cube(recipe: "GradeRecipe", folder: Path) -> float:
     from studio_pipelines.media.grade_bake import bake, cube_max_error
-    from studio_pipelines.media.lut_formats import format_cube
+    from studio_pipelines.media.lut_formats import cube_blocks
 
     # Two points an edge hold a grade that changes nothing exactly.
     cube = bake(recipe, 2) if recipe.is_neutral else bake(recipe)
-    (folder / "grade.cube").write_bytes(format_cube(cube))
+    with (folder / "grade.cube").open("wb") as file:
+        file.writelines(cube_blocks(cube))
     return cube_max_error(recipe, cube)
 
 

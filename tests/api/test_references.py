@@ -12,7 +12,8 @@ from api.errors import InvalidRequest
 from api.fetch_policy import FetchPolicy
 from api.intake import UNKNOWN_MEDIA_TYPE, Intake
 from api.references import ReferenceResolver, require_kind
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from studio_pipelines.errors import StudioError, UnsupportedMedia, UnusableMedia
 from studio_pipelines.media.sniff import Media
 
@@ -31,7 +32,7 @@ def data_uri(data: bytes) -> str:
 
 
 def stored_files(store: ArtifactStore) -> list[str]:
-    fs, root = store._located
+    fs, root = store._layout.fs, store._layout.root
     return fs.find(root)
 
 

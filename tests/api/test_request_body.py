@@ -133,7 +133,7 @@ def test_a_field_given_twice_is_refused_and_its_files_are_gone(
     with pytest.raises(InvalidRequest) as caught:
         read(folder_store, request_)
     assert caught.value.field == field
-    fs, root = folder_store._located
+    fs, root = folder_store._layout.fs, folder_store._layout.root
     assert fs.find(root) == []
 
 

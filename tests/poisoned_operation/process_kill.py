@@ -6,7 +6,7 @@ import signal
 import dagster as dg
 from pydantic import Field
 
-from resources.artifacts import Artifact
+from resources.artifact import Artifact
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import (
     ModelIdentity,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.artifacts import Artifact, ArtifactNotFound, ArtifactStore
+from resources.artifact import Artifact, ArtifactNotFound
+from resources.artifacts import ArtifactStore
 from resources.quota import DiskQuotaExceeded
 
 PNG = "image/png"
@@ -20,7 +21,7 @@ def store(artifacts: ArtifactStore, data: bytes) -> Artifact:
 
 
 def files_of(artifacts: ArtifactStore, folder: str) -> list[str]:
-    fs, root = artifacts._located
+    fs, root = artifacts._layout.fs, artifacts._layout.root
     return [path for path in fs.find(f"{root}/{folder}") if fs.isfile(path)]
 
 
@@ -37,7 +38,7 @@ def test_bytes_come_back_as_they_were_given(artifacts: ArtifactStore, chunks: li
     with artifacts.new_writer() as writer:
         for chunk in chunks:
             writer.write(chunk)
-        kept = artifacts.keep(writer, media_type=PNG, filename="a.png", job_id="job_1")
+        kept = artifacts.keep(writer, media_type=PNG, filename="a.png")
     whole = b"".join(chunks)
     assert writer.head == whole[:4096]
     assert (kept.sha256, kept.bytes) == (hashlib.sha256(whole).hexdigest(), len(whole))

@@ -8,7 +8,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from resources.artifacts import Artifact, ArtifactNotFound, ArtifactStore
+from resources.artifact import Artifact, ArtifactNotFound
+from resources.artifacts import ArtifactStore
 from resources.expiry import ASSETS_AT_A_TIME, delete_leftovers, delete_old_assets
 
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from resources import signals
-from resources.artifacts import Artifact
+from resources.artifact import Artifact
 from resources.progress import MAX_STAGES_LOGGED, MIN_INTERVAL_S, STREAM_LENGTH, Progress
 
 pytestmark = pytest.mark.stack

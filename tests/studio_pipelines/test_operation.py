@@ -1,21 +1,26 @@
 """An operation's op is a plain Dagster op, and its faults are told whole."""
 
+import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from asset_store_check import leftovers, wrong_answers
+from dagster._core.errors import DagsterExecutionInterruptedError
 from twelfth_operation.file_copy import OPERATION, FileCopy, file_copy
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from resources.gpu import Gpu
 from resources.progress import Progress
 from resources.run_tags import job_id_of
 from studio_pipelines.catalogue import operations
-from studio_pipelines.errors import UnusableMedia
+from studio_pipelines.errors import UnusableMedia, problem_of
 from studio_pipelines.jobs import job_of
-from studio_pipelines.operation import ModelIdentity, OperationResult, problem_of
+from studio_pipelines.operation import ModelIdentity, OperationResult, studio_op
 from studio_pipelines.outcome import outcome_of
 
 IDENTITY = ModelIdentity("copy", "1", "Apache-2.0", "builtin")
@@ -29,10 +34,15 @@ def picture(folder_store: ArtifactStore, pixel_png: bytes) -> Artifact:
 
 
 def execute(
-    store: ArtifactStore, picture: Artifact, config: Mapping[str, Any], broker_url: str = ""
+    store: ArtifactStore,
+    picture: Artifact,
+    config: Mapping[str, Any],
+    broker_url: str = "",
+    run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run the operation's job in this process."""
     return job_of(OPERATION).execute_in_process(
+        run_id=run_id,
         run_config={"ops": {"file_copy": {"inputs": {"image": picture.id}, "config": config}}},
         resources={
             "artifacts": store,
@@ -107,6 +117,68 @@ def test_a_deleted_input_fails_the_run(folder_store: ArtifactStore, picture: Art
     outcome = outcome_of(execute(folder_store, picture, {}).all_events)
     assert outcome is not None
     assert outcome["status"] == "failed"
+    assert (outcome["error"]["status"], outcome["error"]["code"]) == (404, "asset_not_found")
+    assert picture.id in outcome["error"]["message"]
+
+
+def test_a_store_that_is_away_fails_the_run_plainly(
+    folder_store: ArtifactStore, picture: Artifact, tmp_path: Path
+) -> None:
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    outcome = outcome_of(execute(folder_store, picture, {}).all_events)
+    assert outcome is not None
+    assert (outcome["error"]["status"], outcome["error"]["code"]) == (
+        503,
+        "asset_store_unavailable",
+    )
+    assert not (tmp_path / "store").exists()
+
+
+def assets_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event,) = result.asset_materializations_for_node("file_copy")
+    return event.metadata["result"].value["assets"]
+
+
+def test_a_run_that_is_done_again_finds_the_assets_that_it_stored(
+    folder_store: ArtifactStore, picture: Artifact, tmp_path: Path
+) -> None:
+    run_id = str(uuid.uuid4())
+    first = assets_of(execute(folder_store, picture, {}, run_id=run_id))
+    again = assets_of(execute(folder_store, picture, {}, run_id=run_id))
+    assert first == again
+    assert first["copy"]["jobId"] == job_id_of(run_id)
+    assert len(list((tmp_path / "store" / "assets").iterdir())) == 2, "the input and one result"
+    of_another = assets_of(execute(folder_store, picture, {}))
+    assert of_another["copy"]["id"] != first["copy"]["id"]
+    assert wrong_answers(tmp_path / "store") == leftovers(tmp_path / "store") == []
+
+
+@pytest.mark.parametrize("error", [UnusableMedia("No."), KeyboardInterrupt(), ZeroDivisionError()])
+def test_what_an_op_stored_before_it_failed_is_gone(
+    folder_store: ArtifactStore, picture: Artifact, tmp_path: Path, error: BaseException
+) -> None:
+    @studio_op(FileCopy)
+    def stores_and_fails(
+        _context: dg.OpExecutionContext,
+        params: FileCopy,
+        image: Artifact,
+        artifacts: ArtifactStore,
+    ) -> OperationResult:
+        """Store something and fail."""
+        with artifacts.scratch() as folder:
+            (folder / "made").write_bytes(b"made")
+            artifacts.adopt(folder / "made", media_type="image/png")
+            raise error
+
+    @dg.job(resource_defs={"artifacts": folder_store})
+    def job() -> None:
+        stores_and_fails()
+
+    with suppress(KeyboardInterrupt, DagsterExecutionInterruptedError):
+        inputs = {"stores_and_fails": {"inputs": {"image": picture.id}, "config": {}}}
+        assert not job.execute_in_process({"ops": inputs}, raise_on_error=False).success
+    assert [path.stem for path in (tmp_path / "store" / "assets").iterdir()] == [picture.id]
+    assert wrong_answers(tmp_path / "store") == leftovers(tmp_path / "store") == []
 
 
 @pytest.mark.stack

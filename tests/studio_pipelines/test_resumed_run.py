@@ -13,7 +13,8 @@ from dagster._core.definitions.reconstruct import reconstructable
 from dagster._grpc.impl import core_execute_run
 from twelfth_operation.file_copy import FileCopy
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from resources.run_tags import RESUMED_TAG
 from studio_pipelines.operation import ModelIdentity, OperationResult, studio_op
 

@@ -6,7 +6,8 @@ import time
 import dagster as dg
 from pydantic import Field
 
-from resources.artifacts import Artifact, ArtifactStore
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from resources.forecast import size_class
 from resources.gpu import Gpu
 from resources.progress import Progress

@@ -1,0 +1,80 @@
+"""Interrupts large jobs at random moments, in a process of its own, and tells how each one ended.
+
+Run: ``python tests/interrupted_ops.py <folder> <broker URL> <case> <megapixels> <minutes> <times>
+<seed>``; prints JSON. The job runs as it does in a worker: in the main thread, where the signals
+arrive that cancel it (SIGINT) or end it at its deadline (SIGALRM).
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+from dagster._core.errors import DagsterExecutionInterruptedError
+from safe_points import Bench, Job, job_of_case
+
+MIB = 1 << 20
+
+
+class Overdue(Exception):
+    """The deadline has passed."""
+
+
+def on_deadline(*_: object) -> None:
+    raise Overdue
+
+
+def interrupted(bench: Bench, job: Job, number: signal.Signals, after_s: float) -> dict[str, float]:
+    """Run the job, interrupt it, and tell how long it took to end after that."""
+    sent_s: list[float] = []
+
+    def send() -> None:
+        sent_s.append(time.perf_counter())
+        os.kill(os.getpid(), number)
+
+    timer = threading.Timer(after_s, send)
+    timer.start()
+    ended = False
+    try:
+        bench.run(job)
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError, Overdue):
+        ended = True
+    stopped_s = time.perf_counter()
+    timer.cancel()
+    timer.join()
+    left = [path.name for path in (bench.folder / "store" / "incoming").iterdir()]
+    return {
+        "afterS": after_s,
+        "interrupted": ended,
+        "stopS": stopped_s - sent_s[0] if sent_s else 0.0,
+        "left": len(left),
+        "assets": len(list((bench.folder / "store" / "assets").iterdir())),
+        "rssMib": psutil.Process().memory_info().rss / MIB,
+        "threads": threading.active_count(),
+    }
+
+
+def main() -> None:
+    folder, broker_url, case, megapixels, minutes, times, seed = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, on_deadline)
+    bench = Bench(Path(folder), broker_url)
+    job = job_of_case(bench, case, float(megapixels), float(minutes))
+    started_s = time.perf_counter()
+    assert bench.run(job)
+    whole_s = time.perf_counter() - started_s
+    rng, told = random.Random(int(seed)), []
+    assets = len(list((bench.folder / "store" / "assets").iterdir()))
+    for n in range(int(times)):
+        number = signal.SIGALRM if n % 4 == 3 else signal.SIGINT
+        told.append(interrupted(bench, job, number, rng.uniform(0.02, 0.95) * whole_s))
+    print(json.dumps({"wholeS": whole_s, "assets": assets, "interrupts": told}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
