@@ -91,8 +91,7 @@ def grading_apply(
     lease = gpu.lease(
         MODEL.name,
         size_class(megapixels, "megapixels"),
-        # Measured, at 16 bits and beside the decoded pixels; what jobs really use is learned.
-        guess_mib=64 + 16 * megapixels,
+        guess_mib=64 + 16 * megapixels,  # measured at 16 bits; what jobs really use is learned
         device=CPU,
         on_wait=partial(progress.report, 0.3, "waiting for memory"),
     )
