@@ -38,7 +38,7 @@ class Gpu(dg.ConfigurableResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Take the run's priority and its log."""
         if context.run is not None:
-            self._priority = int(context.run.tags.get(PRIORITY_TAG, self._priority))
+            self._priority = min(9, max(0, int(context.run.tags.get(PRIORITY_TAG, 5))))
         if context.log is not None:
             self._log = context.log
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 import redis
 import structlog
@@ -71,11 +71,9 @@ class MemoryBooks:
         Raises:
             redis.RedisError: The server does not answer; what was being written is lost.
         """
-        while True:
-            try:
-                write_one = self._unwritten.get_nowait()
-            except Empty:
-                return
+        # What comes up meanwhile is for the next time: the beat must not wait for it.
+        for _ in range(self._unwritten.qsize()):
+            write_one = self._unwritten.get_nowait()
             write_one(signals.connect(self._redis_url))
 
     def _count(self, name: str, labels: dict[str, str]) -> None:

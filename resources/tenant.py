@@ -28,6 +28,7 @@ from resources.wish import LeaseHeld, Wish
 LOOK_AGAIN_S = 0.1
 TRY_AGAIN_S = 0.5
 PEERS_ANSWER_S = 0.5
+NO_ANSWER = Answer(granted_mib=None, since_ms=0, now_ms=0, spare_mib=0.0)
 log = structlog.get_logger(__name__)
 
 
@@ -128,10 +129,10 @@ class Tenant:
 
     def leave(self) -> None:
         """Give everything up and take the row out of the ledger."""
-        self._stopped.set()
         self.release()
         self._evict(math.inf)
         with self._talking, suppress(redis.RedisError):
+            self._stopped.set()
             self._ledger.leave()
 
     @property
@@ -152,6 +153,8 @@ class Tenant:
     def _exchange(self) -> Answer:
         """Tell the row as it is now, and take what is granted."""
         with self._talking:
+            if self._stopped.is_set():
+                return NO_ANSWER
             wish = self._wish
             row = self._row(wish)
             answer = self._ledger.exchange(row, json.dumps(self.models.describe()))

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 MODEL = ModelIdentity("studio-grade", "1", "Apache-2.0", "builtin")
 PREVIEW_PX = 480
-# A 16-bit picture beside its decoded pixels, measured; what jobs really use is learned.
-FIRST_GUESS_MIB = 64
-FIRST_GUESS_MIB_PER_MEGAPIXEL = 16
 
 Triple = tuple[float, float, float]
 
@@ -95,7 +92,7 @@ def grading_apply(
     lease = gpu.lease(
         MODEL.name,
         size_class(megapixels, "megapixels"),
-        guess_mib=FIRST_GUESS_MIB + FIRST_GUESS_MIB_PER_MEGAPIXEL * megapixels,
+        guess_mib=64 + 16 * megapixels,  # measured at 16 bits; what jobs really use is learned
         device=CPU,
         on_wait=partial(progress.report, 0.3, "waiting for memory"),
     )
@@ -242,11 +239,7 @@ OPERATION = Operation(
     route="/grading/apply",
     worker="grading-engine",
     lane="image",
-    accepts={
-        "image": (Media.IMAGE,),
-        "lut": (Media.LUT, Media.IMAGE),
-        "mask": (Media.IMAGE,),
-    },
+    accepts={"image": (Media.IMAGE,), "lut": (Media.LUT, Media.IMAGE), "mask": (Media.IMAGE,)},
     returns=Media.IMAGE,
     warm_up=_warm_up,
     examples={

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.stack
 
 PROCESSES = 4
 SPAWN = multiprocessing.get_context("spawn")
-# While one job waits each other process can begin one that stood before it, and one that was
-# granted between this job's question and its place in the line.
+# While one job stands in line each other process can begin the one that stood before it, and count
+# one that was granted before; a place taken in the same millisecond is either's.
 MOST_PASSED_BY = 2 * (PROCESSES - 1)
 
 
@@ -52,14 +52,17 @@ def run_jobs(url: str, name: str, seed: int, jobs: int, priorities: int, shared:
     rng = random.Random(seed)
     tenant = tenant_of(url, name)
     for _ in range(jobs):
-        mib = rng.uniform(300, 700)
-        asked_at = shared.grants.value
-        tenant.acquire(Wish(mib, priority=rng.randrange(priorities)))
+        mib = rng.randint(300, 700)
+        stood_at: list[float] = []
+        tenant.acquire(
+            Wish(mib, priority=rng.randrange(priorities)),
+            on_wait=lambda stood_at=stood_at: stood_at.append(shared.grants.value),
+        )
         with shared.held_mib.get_lock():
             shared.grants.value += 1
             shared.held_mib.value += mib
             shared.most_held_mib.value = max(shared.most_held_mib.value, shared.held_mib.value)
-            passed_by = shared.grants.value - 1 - asked_at
+            passed_by = shared.grants.value - 1 - stood_at[0] if stood_at else 0
             shared.most_passed_by.value = max(shared.most_passed_by.value, passed_by)
         time.sleep(rng.uniform(0, 0.01))
         with shared.held_mib.get_lock():
@@ -104,6 +107,7 @@ def test_the_same_for_long(ledger_url: str, seed: int, priorities: int) -> None:
     shared = contend(ledger_url, seed=seed, jobs=400, priorities=priorities, timeout_s=600)
     assert shared.finished.value == PROCESSES * 400
     assert shared.most_held_mib.value <= CAPACITY_MIB
+    print(f"passed by at most {shared.most_passed_by.value:.0f}")  # noqa: T201
     if priorities == 1:
         assert shared.most_passed_by.value <= MOST_PASSED_BY
 
