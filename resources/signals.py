@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import redis
+from redis.maint_notifications import MaintNotificationsConfig
 
 from studio_pipelines.errors import StudioError
 
@@ -37,6 +38,8 @@ def connect(redis_url: str, timeout_s: float = 5.0) -> redis.Redis:
         decode_responses=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=min(2.0, timeout_s),
+        # With these notices on, a connection on which an interrupt left an answer is used again.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
 
 

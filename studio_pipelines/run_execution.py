@@ -87,6 +87,8 @@ class RunExecutor:
                         self._publish(run, outcome, owner, taken_at_s)
         except (KeyboardInterrupt, DagsterExecutionInterruptedError, DeadlineExceeded):
             log.info("run interrupted", run_id=run.run_id)
+            # Wherever the interrupt struck: no connection with half an exchange is used again.
+            self._redis.connection_pool.disconnect(inuse_connections=False)
         finally:
             if guard.asked_to_cancel:
                 self._settle_canceled(run.run_id)

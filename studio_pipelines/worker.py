@@ -14,9 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import (
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutting_down,
+)
 
-from resources import signals
+from resources import signals, tenants
 from resources.broker import EXECUTE_RUN_TASK, make_celery
 from studio_pipelines.lanes import Lane, lane_named
 from studio_pipelines.run_execution import RunExecutor
@@ -39,6 +44,10 @@ def make_worker(redis_url: str, lane: Lane, name: WorkerName) -> Celery:
     def warm_up(**_: object) -> None:
         with worker_ends_on_failure():
             executor.warm_up()
+
+    @worker_process_shutdown.connect(weak=False)
+    def give_memory_back(**_: object) -> None:
+        tenants.leave_all()
 
     @worker_ready.connect(weak=False)
     def begin_beat(**_: object) -> None:

@@ -13,26 +13,11 @@ TESTS_DIR = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS_DIR.parent))
 
 from PIL import Image  # noqa: E402
-from running_studio import RunningStudio, running_studio  # noqa: E402
+from running_studio import RunningStudio, running_studio, settings_for  # noqa: E402
 
 from resources.artifacts import ArtifactStore  # noqa: E402
 from studio_pipelines.embedded_servers import embedded_broker  # noqa: E402
-from studio_pipelines.settings import Settings, load_settings  # noqa: E402
 from studio_pipelines.supervisor import Supervisor  # noqa: E402
-
-SYNC_WAIT_S = 4.0
-MAX_UPLOAD_BYTES = 1 << 20
-
-
-def settings_for(data_dir: Path, **more: object) -> Settings:
-    """Return settings of a small studio that takes the file-copying operation."""
-    return load_settings(
-        data_dir=data_dir,
-        sync_wait_s=SYNC_WAIT_S,
-        max_upload_bytes=MAX_UPLOAD_BYTES,
-        operation_packages=("studio_pipelines.operations", "twelfth_operation"),
-        **more,
-    )
 
 
 @pytest.fixture(scope="session")

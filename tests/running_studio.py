@@ -13,10 +13,12 @@ import psutil
 import pytest
 import redis
 
-from studio_pipelines.settings import Settings
+from studio_pipelines.settings import Settings, load_settings
 from studio_pipelines.stack import Stack, running_stack
 
 COPY_ROUTE = "/api/test/copy"
+SYNC_WAIT_S = 4.0
+MAX_UPLOAD_BYTES = 1 << 20
 TESTS_DIR = Path(__file__).resolve().parent
 Found = TypeVar("Found")
 
@@ -28,6 +30,17 @@ def eventually(look: Callable[[], Found], *, timeout_s: float = 15.0) -> Found:
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s; last: {found!r}"
         time.sleep(0.02)
     return found
+
+
+def settings_for(data_dir: Path, **more: object) -> Settings:
+    """Return settings of a small studio that takes the file-copying operation."""
+    return load_settings(
+        data_dir=data_dir,
+        sync_wait_s=SYNC_WAIT_S,
+        max_upload_bytes=MAX_UPLOAD_BYTES,
+        operation_packages=("studio_pipelines.operations", "twelfth_operation"),
+        **more,
+    )
 
 
 @dataclass(frozen=True)

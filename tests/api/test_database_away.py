@@ -11,8 +11,14 @@ import httpx
 import psutil
 import pytest
 from asset_store_check import leftovers, wrong_answers
-from conftest import settings_for
-from running_studio import COPY_ROUTE, RunningStudio, eventually, problem_in, running_studio
+from running_studio import (
+    COPY_ROUTE,
+    RunningStudio,
+    eventually,
+    problem_in,
+    running_studio,
+    settings_for,
+)
 
 from studio_pipelines.embedded_servers import embedded_database
 from studio_pipelines.supervisor import Supervisor

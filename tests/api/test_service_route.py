@@ -5,8 +5,14 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from conftest import settings_for
-from running_studio import COPY_ROUTE, RunningStudio, eventually, problem_in, running_studio
+from running_studio import (
+    COPY_ROUTE,
+    RunningStudio,
+    eventually,
+    problem_in,
+    running_studio,
+    settings_for,
+)
 
 from studio_pipelines.embedded_servers import embedded_broker
 from studio_pipelines.supervisor import Supervisor

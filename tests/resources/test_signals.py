@@ -64,3 +64,17 @@ def test_the_wish_to_stop_wakes_a_worker_and_passes(client: redis.Redis) -> None
     assert 0 < client.ttl(signals.cancel_key("run-1")) <= signals.CANCEL_TTL_S
     assert client.blpop([signals.cancel_key("run-1")], 1)
     assert client.blpop([signals.cancel_key("run-2")], 0.05) is None
+
+
+@pytest.mark.stack
+def test_an_answer_that_an_interrupt_left_unread_is_not_taken_for_the_next(
+    broker_url: str,
+) -> None:
+    client = signals.connect.__wrapped__(broker_url)
+    client.mset({"first": "1", "second": "2"})
+    connection = client.connection_pool.get_connection()
+    connection.send_command("GET", "first")
+    assert connection.can_read(timeout=5)
+    client.connection_pool.release(connection)
+    assert client.get("second") == "2"
+    client.close()

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SYNC_WAIT_S
 from job_stream import Order, StreamClient, Timeline, accepted_by, main_sha256, make_orders
 from kills import Kill, Killer, plan, recovery_figures
-from running_studio import RunningStudio, eventually, running_studio
+from running_studio import SYNC_WAIT_S, RunningStudio, eventually, running_studio
 from storage_checks import RunStorage, asset_ids_of, store_faults
 
 from bench.record import conditions, write_record

@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from conftest import settings_for
-from running_studio import RunningStudio, eventually, problem_in, running_studio
+from running_studio import RunningStudio, eventually, problem_in, running_studio, settings_for
 from storage_checks import RunStorage, assert_each_completed_once
 
 from resources.run_tags import job_id_of

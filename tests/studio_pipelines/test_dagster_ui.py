@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import settings_for
-from running_studio import RunningStudio, eventually, running_studio
+from running_studio import RunningStudio, eventually, running_studio, settings_for
 
 from resources.run_tags import job_id_of, run_id_of
 

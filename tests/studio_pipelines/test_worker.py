@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import settings_for
-from running_studio import running_studio
+from running_studio import running_studio, settings_for
 
 from studio_pipelines.worker_name import WorkerName
 
