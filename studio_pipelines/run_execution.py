@@ -21,6 +21,7 @@ from resources.run_tags import MAX_RUNTIME_TAG, OPERATION_TAG
 from studio_pipelines.catalogue import operations
 from studio_pipelines.errors import StudioError
 from studio_pipelines.instance import open_instance
+from studio_pipelines.memory_release import keep_for_good, release_memory
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 from studio_pipelines.worker_beat import WorkerName
 
@@ -56,6 +57,7 @@ class RunExecutor:
         for operation in operations().values():
             if operation.lane == self._worker.lane and operation.warm_up is not None:
                 operation.warm_up()
+        keep_for_good()
         self._in_hand("", "")
 
     def execute(self, run_id: str, *, resume: bool) -> None:
@@ -78,6 +80,7 @@ class RunExecutor:
                 self._settle_canceled(run_id)
             self._in_hand("", "")
             self._publish(run_id, told)
+        release_memory()
 
     def _settle_canceled(self, run_id: str) -> None:
         """End a canceled run that Dagster left open, as it may when it was just starting."""
