@@ -1,5 +1,6 @@
 """Assembly of the HTTP service."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +9,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from api.errors import install_error_handlers
 from api.fetch_policy import FetchPolicy
+from api.housekeeping import keep_house
 from api.references import ReferenceResolver
 from api.routes import assets, jobs, service, workers
 from api.routes.operations import operation_router
@@ -32,7 +34,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         services = make_services(settings)
         await services.jobs.start()
         app.state.services = services
+        housekeeping = asyncio.create_task(keep_house(services))
         yield
+        housekeeping.cancel()
+        await asyncio.gather(housekeeping, return_exceptions=True)
         await services.jobs.stop()
 
     app = FastAPI(

@@ -198,6 +198,11 @@ class JobSubmissionService:
         except redis.RedisError as error:
             raise _broker_unavailable() from error
 
+    def goes_on(self, run_id: str) -> bool:
+        """Whether a run, by Dagster's id, has not ended."""
+        run = self._instance.get_run_by_id(run_id)
+        return run is not None and not run.is_finished
+
     def _run_id(self, job_id: str) -> str:
         run_id = run_id_of(job_id)
         if run_id is None:

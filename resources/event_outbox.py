@@ -39,12 +39,11 @@ class EventOutbox:
         self._thread = threading.Thread(target=self._work, name="event-outbox", daemon=True)
         self._thread.start()
 
-    def put(self, entry: EventLogEntry, *, hurry: bool = False) -> None:
-        """Take an event; with ``hurry`` it and all before it are written at once."""
+    def put(self, entry: EventLogEntry) -> None:
+        """Take an event."""
         with self._changed:
             self._waiting.append(entry)
             self._taken += 1
-            self._hurry = self._hurry or hurry
             self._changed.notify_all()
 
     def flush(self) -> None:

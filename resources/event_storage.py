@@ -6,8 +6,9 @@ a second; what others wait for, the run's start and its end, is stored before th
 one transaction with the run's new status.
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,6 @@ TIME_COLUMNS = {
 ENDED_STATUSES = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
 # Stored before the run goes on: others act on them.
 AWAITED = frozenset(EVENT_TYPE_TO_PIPELINE_RUN_STATUS)
-# Stored at once, while the run goes on: after these an op need not be done again.
-HURRIED = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE}
 
 
 class RunHasEnded(DagsterExecutionInterruptedError):
@@ -73,6 +72,7 @@ class StudioEventLogStorage(PostgresEventLogStorage):
     def __init__(self, *args: Any, **options: Any) -> None:
         self._outbox: EventOutbox | None = None
         self._batch = Batch("", {})
+        self._open = threading.local()
         super().__init__(*args, **options)
 
     @classmethod
@@ -124,7 +124,7 @@ class StudioEventLogStorage(PostgresEventLogStorage):
             self._write([event])
             return
         kind = kind_of(event)
-        self._outbox.put(event, hurry=kind in HURRIED)
+        self._outbox.put(event)
         if kind in AWAITED:
             self._outbox.flush()
 
@@ -134,11 +134,26 @@ class StudioEventLogStorage(PostgresEventLogStorage):
             self._outbox.flush()
         return super().get_records_for_run(run_id, *args, **options)
 
+    @override
+    def index_connection(self) -> AbstractContextManager[Connection]:
+        """Give the transaction that is open in this thread, so that all is stored or nothing."""
+        connection: Connection | None = getattr(self._open, "connection", None)
+        return super().index_connection() if connection is None else nullcontext(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self.index_transaction() as connection:
+            self._open.connection = connection
+            try:
+                yield connection
+            finally:
+                self._open.connection = None
+
     def _write(self, events: Sequence[EventLogEntry]) -> None:
         id_column = SqlEventLogStorageTable.c.id
         insert = SqlEventLogStorageTable.insert().returning(id_column, sort_by_parameter_order=True)
-        with self.index_transaction() as connection:
-            tags = self._batch.start_tags
+        tags = self._batch.start_tags
+        with self._transaction() as connection:
             kept = [event for event in events if may_follow(connection, event, tags)]
             rows = [self._event_to_row(event) for event in kept]
             ids = [int(row[0]) for row in connection.execute(insert, rows)] if rows else []
@@ -146,10 +161,9 @@ class StudioEventLogStorage(PostgresEventLogStorage):
                 if kind_of(event) in ASSET_EVENTS:
                     self._store_asset_event_tags(connection, [event], [event_id])
                     self._store_asset_event(connection, event, event_id)
+                elif kind_of(event) in ASSET_CHECK_EVENTS:
+                    self.store_asset_check_event(event, event_id)
         self._batch.end_was_refused |= len(kept) < len(events)
-        for event, event_id in zip(kept, ids, strict=True):
-            if kind_of(event) in ASSET_CHECK_EVENTS:
-                self.store_asset_check_event(event, event_id)
 
 
 def kind_of(entry: EventLogEntry) -> DagsterEventType | None:

@@ -18,6 +18,8 @@ import psutil
 from dagster._core.errors import DagsterExecutionInterruptedError
 from safe_points import Bench, Job, job_of_case
 
+from studio_pipelines.memory_release import release_memory
+
 MIB = 1 << 20
 
 
@@ -47,6 +49,7 @@ def interrupted(bench: Bench, job: Job, number: signal.Signals, after_s: float) 
     stopped_s = time.perf_counter()
     timer.cancel()
     timer.join()
+    release_memory()
     left = [path.name for path in (bench.folder / "store" / "incoming").iterdir()]
     return {
         "afterS": after_s,

@@ -167,7 +167,7 @@ def test_events_go_out_in_order_whatever_fails_between(monkeypatch: pytest.Monke
 
     outbox = EventOutbox(write)
     for number in range(20):
-        outbox.put(entry(number), hurry=number % 7 == 3)
+        outbox.put(entry(number))
         if number % 5 == 0:
             outbox.flush()
             assert len(stored) == number + 1
