@@ -30,7 +30,7 @@ from resources.artifact import Artifact, not_found
 from resources.artifact_layout import StoreLayout
 from resources.artifact_sweep import Swept, sweep
 from resources.artifact_writer import ArtifactWriter, hash_file
-from resources.quota import KEEP_FREE_BYTES, DiskQuota
+from resources.quota import KEEP_FREE_BYTES, DiskQuota, shared_quota
 from resources.run_tags import job_id_of
 from resources.storage_faults import scratch_faults, storage_faults, unavailable
 from studio_pipelines.errors import StudioError
@@ -50,13 +50,13 @@ class ArtifactStore(dg.ConfigurableResource):
     url: str
     quota_bytes: int = 0
     keep_free_bytes: int = KEEP_FREE_BYTES
-    _quota: DiskQuota | None = PrivateAttr(default=None)
     _run_id: str | None = PrivateAttr(default=None)
     _kept: list[Artifact] = PrivateAttr(default_factory=list)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember which run this works for."""
         self._run_id = context.run.run_id if context.run else None
+        self._kept = []
 
     @cached_property
     def _layout(self) -> StoreLayout:
@@ -74,9 +74,8 @@ class ArtifactStore(dg.ConfigurableResource):
     @property
     def quota(self) -> DiskQuota:
         """What the store may still take."""
-        if self._quota is None:
-            self._quota = DiskQuota(self._layout, self.quota_bytes, self.keep_free_bytes)
-        return self._quota
+        self._layout  # noqa: B018  a store that is away is said before anything is counted
+        return shared_quota(self.url, self.quota_bytes, self.keep_free_bytes)
 
     def new_writer(self) -> ArtifactWriter:
         """Open a writer that hashes as it stores; call ``keep`` or ``drop`` when done."""

@@ -43,6 +43,8 @@ class Progress(dg.ConfigurableResource):
         """Remember whose progress this is."""
         self._run_id = context.run.run_id if context.run else ""
         self._run_log = context.log
+        self._told_at_s, self._fraction, self._stage = float("-inf"), None, ""
+        self._stages_logged, self._preview = set(), None
 
     def report(self, fraction: float, stage: str, preview: Artifact | None = None) -> None:
         """Tell that ``fraction`` (0 to 1) of the op is done and which stage it is in.

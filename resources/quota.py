@@ -3,12 +3,17 @@
 import shutil
 import sys
 import time
+from functools import cache
 from typing import cast
+
+import fsspec
 
 from resources.artifact_layout import StoreLayout
 from studio_pipelines.errors import StudioError
 
 RECOUNT_AFTER_S = 30.0
+# Counting a large store takes seconds; it may take this share of the time at most.
+COUNTING_SHARE = 0.01
 KEEP_FREE_BYTES = 256 << 20
 
 
@@ -23,7 +28,8 @@ class DiskQuota:
     """Counts the store's bytes now and then, and adds up what this process writes in between.
 
     Several processes write to one store, so the count may lag by what they wrote within
-    ``RECOUNT_AFTER_S``; the free space of a local disk is read each time.
+    ``RECOUNT_AFTER_S`` (of a large store a hundred times as long as counting takes); the free space
+    of a local disk is read each time.
     """
 
     def __init__(self, layout: StoreLayout, quota_bytes: int, keep_free_bytes: int) -> None:
@@ -32,7 +38,7 @@ class DiskQuota:
         self._quota_bytes = quota_bytes
         self._keep_free_bytes = keep_free_bytes
         self._used_bytes = 0
-        self._counted_at_s = float("-inf")
+        self._count_again_at_s = float("-inf")
 
     def room_bytes(self) -> int:
         """Return how many more bytes fit."""
@@ -61,8 +67,16 @@ class DiskQuota:
         self._used_bytes += size_bytes
 
     def _counted_bytes(self) -> int:
-        now_s = time.monotonic()
-        if now_s - self._counted_at_s > RECOUNT_AFTER_S:
+        began_s = time.monotonic()
+        if began_s > self._count_again_at_s:
             self._used_bytes = cast(int, self._layout.fs.du(self._blobs))
-            self._counted_at_s = now_s
+            took_s = time.monotonic() - began_s
+            self._count_again_at_s = began_s + max(RECOUNT_AFTER_S, took_s / COUNTING_SHARE)
         return self._used_bytes
+
+
+@cache
+def shared_quota(url: str, quota_bytes: int, keep_free_bytes: int) -> DiskQuota:
+    """Return this process's count of a store: one for all runs, which come and go."""
+    layout = StoreLayout(*fsspec.url_to_fs(url))
+    return DiskQuota(layout, quota_bytes, keep_free_bytes)

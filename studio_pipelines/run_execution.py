@@ -20,7 +20,7 @@ from resources.launcher import line_of
 from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
 from studio_pipelines.catalogue import operations
 from studio_pipelines.instance import batched_events, open_instance
-from studio_pipelines.memory_release import keep_for_good, release_memory
+from studio_pipelines.memory_release import MemoryRelease, keep_for_good
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 from studio_pipelines.run_guard import DeadlineExceeded, RunGuard, interrupts_set
 from studio_pipelines.run_tracing import run_span
@@ -41,6 +41,10 @@ class RunExecutor:
     def _instance(self) -> DagsterInstance:
         return open_instance()
 
+    @cached_property
+    def _memory(self) -> MemoryRelease:
+        return MemoryRelease()
+
     @property
     def _redis(self) -> redis.Redis:
         return signals.connect(self._redis_url)
@@ -53,6 +57,7 @@ class RunExecutor:
             if operation.lane == self._worker.lane and operation.warm_up is not None:
                 operation.warm_up()
         keep_for_good()
+        self._memory  # noqa: B018  what it has now is what it comes back to
         InHand().tell(self._redis, self._worker)
 
     def execute(self, run_id: str, *, resume: bool) -> None:
@@ -72,7 +77,7 @@ class RunExecutor:
             outcome = self._execute(run, owner, resume=resume)
             if outcome is not None:
                 self._record(run_id, operation, outcome["status"])
-            release_memory()
+            self._memory.after_run()
         finally:
             # Whatever went wrong: what is not in hand any more is found by its missing heartbeat.
             InHand().tell(self._redis, self._worker)
