@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import redis
 import structlog
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import DagsterEvent
 from dagster._grpc.impl import core_execute_run
@@ -28,6 +29,22 @@ from studio_pipelines.worker_name import WorkerName
 from studio_pipelines.worker_state import InHand
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass
+class RunWork:
+    """One run in the hands of this process, and when things happened to it, in Unix time."""
+
+    run: DagsterRun
+    owner: str
+    created_s: float
+    taken_s: float
+    started_s: float | None = None
+
+    @property
+    def operation(self) -> str | None:
+        """The operation, or None for what Dagster does for itself, such as retention."""
+        return self.run.tags.get(OPERATION_TAG)
 
 
 class RunExecutor:
@@ -65,53 +82,54 @@ class RunExecutor:
 
         A run that has ended, or that another process answers for, is passed over.
         """
-        run = self._instance.get_run_by_id(run_id)
-        owner = self._worker.owner(os.getpid())
-        if run is None or run.is_finished or not self._claim(run, owner):
+        record = self._instance.get_run_record_by_id(run_id)
+        if record is None or record.dagster_run.is_finished:
             return
-        # A task delivered again after its worker died finds its run started.
-        resume = resume or run.status is DagsterRunStatus.STARTED
-        operation = run.tags.get(OPERATION_TAG, "")
-        InHand(run_id, operation, time.time()).tell(self._redis, self._worker)
+        work = RunWork(
+            record.dagster_run,
+            owner=self._worker.owner(os.getpid()),
+            created_s=record.create_timestamp.timestamp(),
+            taken_s=time.time(),
+        )
+        if not self._claim(work):
+            return
+        InHand(run_id, work.operation or "", work.taken_s).tell(self._redis, self._worker)
         try:
-            outcome = self._execute(run, owner, resume=resume)
-            if outcome is not None:
-                self._record(run_id, operation, outcome["status"])
+            # A task delivered again after its worker died finds its run started.
+            self._execute(work, resume=resume or work.run.status is DagsterRunStatus.STARTED)
             self._memory.after_run()
         finally:
             # Whatever went wrong: what is not in hand any more is found by its missing heartbeat.
             InHand().tell(self._redis, self._worker)
 
-    def _execute(self, run: DagsterRun, owner: str, *, resume: bool) -> dict[str, Any] | None:
-        taken_at_s = time.time()
-        outcome: dict[str, Any] | None = None
-        guard = RunGuard(self._redis_url, run, owner)
+    def _execute(self, work: RunWork, *, resume: bool) -> None:
+        published = False
+        guard = RunGuard(self._redis_url, work.run, work.owner)
         try:
-            with interrupts_set(run), guard, run_span(self._instance, run):
-                for told in self._outcomes(run, taken_at_s, resume=resume):
+            with interrupts_set(work.run), guard, run_span(self._instance, work.run):
+                for outcome in self._outcomes(work, resume=resume):
                     if guard.undisturbed:
                         # Told before the run's resources are put away: somebody waits.
-                        outcome = told
-                        self._publish(run, outcome, owner, taken_at_s)
+                        self._publish(work, outcome)
+                        published = True
         except (KeyboardInterrupt, DagsterExecutionInterruptedError, DeadlineExceeded):
-            log.info("run interrupted", run_id=run.run_id)
+            log.info("run interrupted", run_id=work.run.run_id)
             # Wherever the interrupt struck: no connection with half an exchange is used again.
             self._redis.connection_pool.disconnect(inuse_connections=False)
         finally:
             if guard.asked_to_cancel:
-                self._settle_canceled(run.run_id)
-            if outcome is None and not guard.superseded:
-                outcome = self._stored_outcome(run.run_id)
-                self._publish(run, outcome, owner, taken_at_s)
-        return outcome
+                self._settle_canceled(work.run.run_id)
+            if not published and not guard.superseded:
+                self._publish(work, self._stored_outcome(work.run.run_id))
 
-    def _claim(self, run: DagsterRun, owner: str) -> bool:
+    def _claim(self, work: RunWork) -> bool:
         """Take the run for this process; with the broker away it is taken on trust."""
+        run_id = work.run.run_id
         try:
-            waiting_line.leave(self._redis, *line_of(run), run.run_id)
-            return run_ownership.claim(self._redis, run.run_id, owner)
+            waiting_line.leave(self._redis, *line_of(work.run), run_id)
+            return run_ownership.claim(self._redis, run_id, work.owner)
         except redis.RedisError as error:
-            log.warning("run not claimed", run_id=run.run_id, error=str(error))
+            log.warning("run not claimed", run_id=run_id, error=str(error))
             return True
 
     def _settle_canceled(self, run_id: str) -> None:
@@ -120,36 +138,25 @@ class RunExecutor:
         if run is not None and not run.is_finished:
             self._instance.report_run_canceled(run)
 
-    def _outcomes(
-        self, run: DagsterRun, taken_at_s: float, *, resume: bool
-    ) -> Iterator[dict[str, Any]]:
+    def _outcomes(self, work: RunWork, *, resume: bool) -> Iterator[dict[str, Any]]:
         """Execute the run, and give its outcome as soon as its end is stored."""
+        run = work.run
         assert run.job_code_origin is not None
         job = recon_job_from_origin(run.job_code_origin)
-        tags = {TAKEN_AT_TAG: f"{taken_at_s:.6f}"}
         told: list[DagsterEvent] = []
+        tags = {TAKEN_AT_TAG: f"{work.taken_s:.6f}"}
         with batched_events(self._instance, run.run_id, tags) as batch:
             for event in core_execute_run(
                 job, run, self._instance, inject_env_vars=False, resume_from_failure=resume
             ):
+                if event.event_type is DagsterEventType.RUN_START:
+                    work.started_s = time.time()
                 if event.event_type not in OUTCOME_EVENT_TYPES:
                     continue
                 told.append(event)
                 # After a resumption what earlier steps told is in storage alone.
                 if not resume and not batch.end_was_refused and (outcome := outcome_of(told)):
                     yield outcome
-
-    def _record(self, run_id: str, operation: str, status: str) -> None:
-        """Add the job to the metrics."""
-        stored = self._instance.get_run_record_by_id(run_id)
-        if stored is not None and stored.end_time is not None:
-            times = JobTimes(
-                created_s=stored.create_timestamp.timestamp(),
-                ended_s=stored.end_time,
-                taken_s=_number(stored.dagster_run.tags.get(TAKEN_AT_TAG)),
-                started_s=stored.start_time,
-            )
-            record_job(self._redis, operation, status, times)
 
     def _stored_outcome(self, run_id: str) -> dict[str, Any] | None:
         return outcome_of(
@@ -158,20 +165,20 @@ class RunExecutor:
             if record.dagster_event
         )
 
-    def _publish(
-        self, run: DagsterRun, outcome: dict[str, Any] | None, owner: str, taken_at_s: float
-    ) -> None:
+    def _publish(self, work: RunWork, outcome: dict[str, Any] | None) -> None:
+        run_id = work.run.run_id
         try:
-            run_ownership.release(self._redis, run.run_id, owner)
-            if outcome:
-                signals.publish_outcome(self._redis, run.run_id, outcome)
-            if outcome and outcome["status"] == "completed":
-                _, operation = line_of(run)
-                waiting_line.learn_duration(self._redis, operation, time.time() - taken_at_s)
+            run_ownership.release(self._redis, run_id, work.owner)
+            if outcome is None:
+                return
+            signals.publish_outcome(self._redis, run_id, outcome)
+            if work.operation is None:
+                return
+            times = JobTimes(work.created_s, time.time(), work.taken_s, work.started_s)
+            record_job(self._redis, work.operation, outcome["status"], times)
+            if outcome["status"] == "completed":
+                duration_s = times.ended_s - work.taken_s
+                waiting_line.learn_duration(self._redis, work.operation, duration_s)
         except redis.RedisError as error:
             # Those who wait find the end in Dagster's storage.
-            log.warning("outcome not published", run_id=run.run_id, error=str(error))
-
-
-def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
+            log.warning("outcome not published", run_id=run_id, error=str(error))
