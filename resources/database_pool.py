@@ -1,14 +1,51 @@
-"""Connections to Postgres that are kept open between statements."""
+"""Dagster's Postgres storages with connections that are kept open between statements."""
 
 import select
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
-from dagster_postgres.utils import create_pg_engine
+from dagster._core.storage.config import pg_config
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres.utils import create_pg_engine, pg_url_from_config
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DisconnectionError
 
 POOL_SIZE = 4
+
+
+class Pooled:
+    """Mixed into a Postgres storage of Dagster's: configured like it, and pooled."""
+
+    postgres_url: str
+    _engine: Engine
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """Return the config that Dagster's own storages take."""
+        return pg_config()
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Any:
+        """Make the storage of the database that ``dagster.yaml`` names."""
+        url = pg_url_from_config(cast(Any, config_value))
+        return cls(inst_data=inst_data, postgres_url=url)
+
+    def optimize_for_webserver(
+        self, statement_timeout: int, pool_recycle: int, max_overflow: int
+    ) -> None:
+        """Pool the connections; Dagster's name for it, whichever process asks."""
+        self._engine = pooled_engine(
+            self.postgres_url,
+            statement_timeout_ms=statement_timeout,
+            recycle_s=pool_recycle,
+            overflow=max_overflow,
+        )
 
 
 def pooled_engine(url: str, *, statement_timeout_ms: int, recycle_s: int, overflow: int) -> Engine:

@@ -22,18 +22,16 @@ from dagster._core.events import (
     JobFailureData,
     RunFailureReason,
 )
-from dagster._core.storage.config import pg_config
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
-from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
+from dagster._serdes import deserialize_value, serialize_value
 from dagster._time import datetime_from_timestamp
 from dagster_postgres.event_log import PostgresEventLogStorage
-from dagster_postgres.utils import pg_url_from_config
 from sqlalchemy.engine import Connection
 from typing_extensions import override
 
-from resources.database_pool import pooled_engine
+from resources.database_pool import Pooled
 from resources.event_outbox import EventOutbox
 
 TIME_COLUMNS = {
@@ -66,37 +64,14 @@ class Batch:
     end_was_refused: bool = False
 
 
-class StudioEventLogStorage(PostgresEventLogStorage):
+class StudioEventLogStorage(Pooled, PostgresEventLogStorage):
     """Writes events and the run's status together; in a worker, several events at once."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         self._outbox: EventOutbox | None = None
         self._batch = Batch("", {})
         self._open = threading.local()
-        super().__init__(*args, **options)
-
-    @classmethod
-    @override
-    def config_type(cls) -> Any:
-        return pg_config()
-
-    @classmethod
-    @override
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> "StudioEventLogStorage":
-        return cls(inst_data=inst_data, postgres_url=pg_url_from_config(config_value))
-
-    @override
-    def optimize_for_webserver(
-        self, statement_timeout: int, pool_recycle: int, max_overflow: int
-    ) -> None:
-        self._engine = pooled_engine(
-            self.postgres_url,
-            statement_timeout_ms=statement_timeout,
-            recycle_s=pool_recycle,
-            overflow=max_overflow,
-        )
+        super().__init__(**options)
 
     @property
     @override

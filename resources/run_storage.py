@@ -1,22 +1,19 @@
 """Dagster's run storage on Postgres, without the questions that have one answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from dagster._core.snap import ExecutionPlanSnapshot, JobSnap
-from dagster._core.storage.config import pg_config
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres.run_storage import PostgresRunStorage
-from dagster_postgres.utils import pg_url_from_config
 from typing_extensions import override
 
-from resources.database_pool import pooled_engine
+from resources.database_pool import Pooled
 
 SNAPSHOTS_KEPT = 64
 
 
-class StudioRunStorage(PostgresRunStorage):
+class StudioRunStorage(Pooled, PostgresRunStorage):
     """Asks once which columns its tables have, and once for each snapshot.
 
     Dagster reads the catalogue of the database, three statements and 6 ms, whenever it fetches a
@@ -24,34 +21,10 @@ class StudioRunStorage(PostgresRunStorage):
     hash of its content: neither answer can change.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         self._known: set[str] = set()
         self._snapshots: dict[str, JobSnap | ExecutionPlanSnapshot] = {}
-        super().__init__(*args, **options)
-
-    @classmethod
-    @override
-    def config_type(cls) -> Any:
-        return pg_config()
-
-    @classmethod
-    @override
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> "StudioRunStorage":
-        url = pg_url_from_config(cast(Any, config_value))
-        return cls(inst_data=inst_data, postgres_url=url)
-
-    @override
-    def optimize_for_webserver(
-        self, statement_timeout: int, pool_recycle: int, max_overflow: int
-    ) -> None:
-        self._engine = pooled_engine(
-            self.postgres_url,
-            statement_timeout_ms=statement_timeout,
-            recycle_s=pool_recycle,
-            overflow=max_overflow,
-        )
+        super().__init__(**options)
 
     @override
     def has_run_stats_index_cols(self) -> bool:

@@ -8,13 +8,8 @@ import dagster as dg
 import pytest
 import redis
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
-from dagster._core.definitions.reconstruct import reconstructable
 from dagster._core.launcher import WorkerStatus
-from dagster._core.remote_origin import (
-    RegisteredCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
+from launched_runs import launch, launching_instance
 
 from resources import run_ownership, signals, waiting_line
 from resources.launcher import WarmCeleryRunLauncher
@@ -25,43 +20,16 @@ from studio_pipelines.supervisor import Supervisor
 pytestmark = pytest.mark.stack
 
 
-@dg.job
-def nothing() -> None:
-    """A job without ops."""
-
-
 @pytest.fixture
 def instance(broker_url: str, tmp_path: Path) -> Iterator[DagsterInstance]:
     redis.Redis.from_url(broker_url).flushall()
-    overrides = {
-        "run_launcher": {
-            "module": "resources.launcher",
-            "class": "WarmCeleryRunLauncher",
-            "config": {"broker": broker_url},
-        },
-        "run_coordinator": {
-            "module": "dagster._core.run_coordinator",
-            "class": "DefaultRunCoordinator",
-        },
-    }
-    with dg.instance_for_test(overrides=overrides, temp_dir=str(tmp_path)) as instance:
+    with launching_instance(broker_url, tmp_path) as instance:
         yield instance
 
 
 @pytest.fixture
 def broker(broker_url: str) -> redis.Redis:
     return redis.Redis.from_url(broker_url, decode_responses=True)
-
-
-def launch(instance: DagsterInstance, **tags: str) -> DagsterRun:
-    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("studio"), "__repository__")
-    run = instance.create_run_for_job(
-        nothing,
-        tags=tags,
-        remote_job_origin=RemoteJobOrigin(repository, "nothing"),
-        job_code_origin=reconstructable(nothing).get_python_origin(),
-    )
-    return instance.submit_run(run.run_id, workspace=None)
 
 
 def state(instance: DagsterInstance, run: DagsterRun) -> DagsterRunStatus:

@@ -8,12 +8,7 @@ import dagster as dg
 import pytest
 import redis
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
-from dagster._core.definitions.reconstruct import reconstructable
-from dagster._core.remote_origin import (
-    RegisteredCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
+from launched_runs import create, launch, launching_instance
 
 from resources import run_ownership, signals
 from resources.run_tags import QUEUE_TAG
@@ -22,25 +17,9 @@ from studio_pipelines.stranded_runs import rescue_stranded
 pytestmark = pytest.mark.stack
 
 
-@dg.job(tags={QUEUE_TAG: "copy"})
-def nothing() -> None:
-    """A job without ops."""
-
-
 @pytest.fixture
 def instance(broker_url: str, tmp_path: Path) -> Iterator[DagsterInstance]:
-    overrides = {
-        "run_launcher": {
-            "module": "resources.launcher",
-            "class": "WarmCeleryRunLauncher",
-            "config": {"broker": broker_url},
-        },
-        "run_coordinator": {
-            "module": "dagster._core.run_coordinator",
-            "class": "DefaultRunCoordinator",
-        },
-    }
-    with dg.instance_for_test(overrides=overrides, temp_dir=str(tmp_path)) as instance:
+    with launching_instance(broker_url, tmp_path) as instance:
         yield instance
 
 
@@ -52,18 +31,8 @@ def broker(broker_url: str) -> Iterator[redis.Redis]:
     client.close()
 
 
-def created(instance: DagsterInstance) -> DagsterRun:
-    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("studio"), "__repository__")
-    return instance.create_run_for_job(
-        nothing,
-        tags=nothing.tags,
-        remote_job_origin=RemoteJobOrigin(repository, "nothing"),
-        job_code_origin=reconstructable(nothing).get_python_origin(),
-    )
-
-
 def launched(instance: DagsterInstance) -> DagsterRun:
-    return instance.submit_run(created(instance).run_id, workspace=None)
+    return launch(instance, **{QUEUE_TAG: "copy"})
 
 
 def rescue(
@@ -118,7 +87,7 @@ def test_a_resumed_run_that_is_lost_again_is_found(
 def test_a_submission_that_broke_off_is_ended(
     instance: DagsterInstance, broker: redis.Redis
 ) -> None:
-    run = created(instance)
+    run = create(instance, **{QUEUE_TAG: "copy"})
     assert rescue(instance, broker, after_s=30)["canceled"] == []
     assert rescue(instance, broker, after_s=90) == {"requeued": [], "canceled": [run.run_id]}
     found = instance.get_run_by_id(run.run_id)
