@@ -20,14 +20,13 @@ from dagster._core.storage.dagster_run import RunRecord
 from kombu.exceptions import OperationalError
 
 from api.errors import JobNotFound, WorkersAway
+from api.job_order import JobOrder
 from api.job_records import LiveState, job_record, with_timings
 from api.live_state import read_live_state
 from api.outcomes import OutcomeListener
 from resources import memory_readings, signals
 from resources.run_tags import (
-    MAX_RUNTIME_TAG,
     OPERATION_TAG,
-    PRIORITY_TAG,
     job_id_of,
     run_id_of,
 )
@@ -42,28 +41,6 @@ LOCATION = "studio"
 REPOSITORY = "__repository__"
 WORKER_FRESH_S = 10.0
 DATABASE_POLL_S = 2.0
-
-
-@dataclass(frozen=True)
-class JobOrder:
-    """A checked request: which operation, on what, how."""
-
-    operation: Operation
-    inputs: Mapping[str, str]
-    parameters: Mapping[str, Any]
-    priority: int
-    timeout_s: int
-
-    def run_config(self) -> dict[str, Any]:
-        """Return the Dagster run config: parameters as op config, inputs as asset ids."""
-        op: dict[str, Any] = {"config": dict(self.parameters)}
-        if self.inputs:
-            op["inputs"] = dict(self.inputs)
-        return {"ops": {self.operation.name: op}}
-
-    def tags(self) -> dict[str, str]:
-        """Return the run's tags beyond those of its job."""
-        return {PRIORITY_TAG: str(self.priority), MAX_RUNTIME_TAG: str(self.timeout_s)}
 
 
 class JobSubmissionService:

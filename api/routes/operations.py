@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 
 from api.errors import JobCanceled, NotBuilt, problem_response
 from api.intake import Intake
+from api.job_order import JobOrder
 from api.presentation import job_url, present_data
 from api.request_body import read_body
 from api.schemas import Submission, body_model, parse_submission
 from api.state import Services, services_of
-from api.submission import JobOrder
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.errors import problem_of

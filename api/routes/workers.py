@@ -51,22 +51,7 @@ def _row(
     beat = speaker_of(operation, beats) if operation else None
     row: dict[str, Any] = {"id": worker.id, "route": f"/api{worker.route}"}
     if operation is None or beat is None:
-        return row | {
-            "status": "offline",
-            "ready": False,
-            "built": operation is not None,
-            "lane": operation.lane if operation else None,
-            "processes": 0,
-            "vram": None,
-            "rssMiB": None,
-            "ramReservedMiB": None,
-            "models": [],
-            "currentJob": None,
-            "heartbeatAgeMs": None,
-            "host": None,
-            "pid": None,
-            "queueDepth": depths.get(operation.name, 0) if operation else 0,
-        }
+        return row | _offline(operation, depths)
     age_s = max(0.0, now_s - beat.beat_at_s)
     status = _status(beat, operation.name, age_s)
     own = of_process(tenants, beat.host, beat.pid)
@@ -86,6 +71,20 @@ def _row(
         "heartbeatAgeMs": round(age_s * 1000),
         "host": beat.host,
         "pid": beat.pid,
+    }
+
+
+def _offline(operation: Operation | None, depths: dict[str, int]) -> dict[str, Any]:
+    nothing = ("vram", "rssMiB", "ramReservedMiB", "currentJob", "heartbeatAgeMs", "host", "pid")
+    return {
+        "status": "offline",
+        "ready": False,
+        "built": operation is not None,
+        "lane": operation.lane if operation else None,
+        "processes": 0,
+        "models": [],
+        "queueDepth": depths.get(operation.name, 0) if operation else 0,
+        **dict.fromkeys(nothing),
     }
 
 

@@ -11,7 +11,8 @@ from running_studio import RunningStudio
 from twelfth_operation.file_copy import OPERATION
 
 from api.errors import WorkersAway
-from api.submission import JobOrder, JobSubmissionService
+from api.job_order import JobOrder
+from api.submission import JobSubmissionService
 from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG
 from studio_pipelines.instance import open_instance
 
