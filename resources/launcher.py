@@ -60,7 +60,8 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
     def send(self, run: DagsterRun, *, resume: bool) -> None:
         """Queue a run's task; sent twice, the run is executed once all the same."""
         queue = run.tags.get(QUEUE_TAG, self.default_queue)
-        priority = min(9, max(0, int(run.tags.get(PRIORITY_TAG, 5))))
+        # A run that lost its worker has waited its turn already.
+        priority = 9 if resume else min(9, max(0, int(run.tags.get(PRIORITY_TAG, 5))))
         # Written before the task: a worker may take it before this call returns.
         run_ownership.mark_queued(self._signals, run.run_id)
         lane, operation = line_of(run)
