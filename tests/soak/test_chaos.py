@@ -103,6 +103,9 @@ def run_faults(
         if record["status"] == "completed":
             if order and main_sha256(record["data"]) != order.result_sha256:
                 yield f"{run_id} made another result than undisturbed"
+        elif order is None and record["status"] == "canceled" and record["startedAt"] is None:
+            # The API was killed between making the run and queueing it: nobody was told of it.
+            continue
         elif record["status"] != "failed":
             yield f"{run_id} is {record['status']}"
         elif record["error"]["code"] != "worker_lost" or deaths[run_id] <= DEATHS_FORGIVEN:
