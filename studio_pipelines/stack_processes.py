@@ -18,6 +18,9 @@ from studio_pipelines.worker_name import WorkerName
 COMPONENTS = ("broker", "database", "worker", "dagster", "api")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DAGSTER_NICENESS = 5
+# glibc gives each thread a heap of its own, and keeps what is freed there: over 60 jobs a worker grew
+# from 326 to 507 MiB, and with two heaps it stays at 341.
+FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
 
 _LIST_LANES = """\
 import json
@@ -132,7 +135,7 @@ def worker_specs(
                 *(sys.executable, "-m", "studio_pipelines.worker"),
                 *("--lane", name.lane, "--number", str(name.number)),
             ),
-            env=env,
+            env={**FEW_HEAPS, **env},
             cwd=PROJECT_DIR,
             after=("broker", "database"),
             ready=worker_takes_work(redis_url, str(name)),
