@@ -118,6 +118,7 @@ def test_schedule_and_sensors_are_on(studio: RunningStudio) -> None:
     sensors = {row["name"]: row["sensorState"] for row in found["sensorsOrError"]["results"]}
     assert {name: state["status"] for name, state in sensors.items()} == {
         "run_failures": "RUNNING",
+        "stranded_runs": "RUNNING",
         "worker_memory": "RUNNING",
     }
 
