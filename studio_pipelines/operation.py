@@ -101,8 +101,10 @@ class Operation:
         version: Raised when the same input and parameters give another result.
         waits_by_default: Whether a request without ``async`` waits for the result.
         timeout_s: Deadline of a job that names none.
-        warm_up: Called once in each new worker process of the lane, for the imports that the
-            first job should not wait for.
+        preload: Called once in the lane's worker before it forks the process that runs jobs, for
+            imports and compiled kernels: a process that takes a dead one's place inherits them.
+            It leaves nothing behind that a fork breaks: no thread, process, connection or device.
+        warm_up: Called once in each process that runs jobs, for what a fork does not inherit.
         examples: Request bodies for the documentation.
     """
 
@@ -116,6 +118,7 @@ class Operation:
     version: str = "1"
     waits_by_default: bool = True
     timeout_s: int = 3600
+    preload: Callable[[], None] | None = None
     warm_up: Callable[[], None] | None = None
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
 

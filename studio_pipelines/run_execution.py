@@ -22,6 +22,7 @@ from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
 from studio_pipelines.catalogue import operations
 from studio_pipelines.instance import batched_events, open_instance
 from studio_pipelines.memory_release import MemoryRelease, keep_for_good
+from studio_pipelines.operation import Operation
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 from studio_pipelines.run_guard import DeadlineExceeded, RunGuard, interrupts_set
 from studio_pipelines.run_tracing import run_span
@@ -58,6 +59,10 @@ class RunExecutor:
     def _instance(self) -> DagsterInstance:
         return open_instance()
 
+    @property
+    def _operations(self) -> list[Operation]:
+        return [one for one in operations().values() if one.lane == self._worker.lane]
+
     @cached_property
     def _memory(self) -> MemoryRelease:
         return MemoryRelease()
@@ -66,12 +71,21 @@ class RunExecutor:
     def _redis(self) -> redis.Redis:
         return signals.connect(self._redis_url)
 
+    def preload(self) -> None:
+        """Import what the lane needs, in the process that will be forked."""
+        from studio_pipelines import definitions  # noqa: F401  every run resolves its job in it
+
+        for operation in self._operations:
+            if operation.preload is not None:
+                operation.preload()
+        keep_for_good()
+
     def warm_up(self) -> None:
-        """Import what the lane needs and connect, so that the first run is as fast as the next."""
+        """Connect and start what is this process's own: the first run is as fast as the next."""
         signals.connect.cache_clear()
         self._instance.get_runs_count()
-        for operation in operations().values():
-            if operation.lane == self._worker.lane and operation.warm_up is not None:
+        for operation in self._operations:
+            if operation.warm_up is not None:
                 operation.warm_up()
         keep_for_good()
         self._memory  # noqa: B018  what it has now is what it comes back to

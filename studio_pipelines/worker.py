@@ -1,8 +1,8 @@
 """The Celery worker: takes a run from its queue and executes it in a process that stays warm.
 
-The parent process answers the broker and tells its state each second; its one prefork child holds
-the imports and the models, and runs Dagster's in-process executor. CUDA is only ever initialised
-in the child.
+The parent process answers the broker, tells its state each second and holds the imports; its one
+prefork child inherits them, holds the models, and runs Dagster's in-process executor. CUDA is only
+ever initialised in the child.
 """
 
 import argparse
@@ -39,6 +39,8 @@ def make_worker(redis_url: str, lane: Lane, name: WorkerName) -> Celery:
     @app.task(name=EXECUTE_RUN_TASK)
     def execute_run(run_id: str, resume: bool = False) -> None:
         executor.execute(run_id, resume=resume)
+
+    executor.preload()
 
     @worker_process_init.connect(weak=False)
     def warm_up(**_: object) -> None:

@@ -151,17 +151,21 @@ def _settings(params: AudioMaster, channel_layout: str) -> "MasteringSettings":
     return MasteringSettings(target, params.mode, params.dual_mono, channel_layout)
 
 
-def _warm_up() -> None:
+def _preload() -> None:
     import numpy as np
 
     from studio_pipelines.media import audio_plots  # noqa: F401  matplotlib is slow to import
     from studio_pipelines.media.mastering import master
-    from studio_pipelines.media.shared_decoder import shared_decoder
 
-    shared_decoder().warm()
     # A second of loud noise runs every compiled kernel once, the limiter's too.
     noise = np.random.default_rng(0).uniform(-1, 1, (48_000, 2)).astype(np.float32)
     master(noise, 48_000, _settings(AudioMaster.model_validate({"targetLufs": -5}), "stereo"))
+
+
+def _warm_up() -> None:
+    from studio_pipelines.media.shared_decoder import shared_decoder
+
+    shared_decoder().warm()
 
 
 OPERATION = Operation(
@@ -172,6 +176,7 @@ OPERATION = Operation(
     lane="audio",
     accepts={"audio": (Media.AUDIO, Media.VIDEO)},
     returns=Media.AUDIO,
+    preload=_preload,
     warm_up=_warm_up,
     examples={"streaming": {"audio": "asset:ast_0123456789abcdef01234567", "preset": "streaming"}},
 )

@@ -208,17 +208,14 @@ def _left_out(mask: Artifact | None) -> tuple[str, ...]:
     return () if mask is None else ("The .cube holds the grade without the mask.",)
 
 
-def _warm_up() -> None:
+def _preload() -> None:
     import numpy as np
 
-    from studio_pipelines.media import preview  # noqa: F401  it brings the image libraries
     from studio_pipelines.media.colour_difference import grade_verification
     from studio_pipelines.media.grade import GradeRecipe, compile_grade
     from studio_pipelines.media.grade_bake import bake, cube_max_error
     from studio_pipelines.media.picture import Pixels
-    from studio_pipelines.media.shared_decoder import shared_decoder
 
-    shared_decoder().warm()
     # One small picture of each depth runs the compiled kernels that jobs will need.
     recipe = GradeRecipe(exposure_stops=0.1)
     cube = bake(recipe)
@@ -233,6 +230,13 @@ def _warm_up() -> None:
         grade_verification(pixels, graded.apply(pixels))
 
 
+def _warm_up() -> None:
+    from studio_pipelines.media import preview  # noqa: F401  libvips starts a thread on import
+    from studio_pipelines.media.shared_decoder import shared_decoder
+
+    shared_decoder().warm()
+
+
 OPERATION = Operation(
     op=grading_apply,
     parameters=GradingApply,
@@ -241,6 +245,7 @@ OPERATION = Operation(
     lane="image",
     accepts={"image": (Media.IMAGE,), "lut": (Media.LUT, Media.IMAGE), "mask": (Media.IMAGE,)},
     returns=Media.IMAGE,
+    preload=_preload,
     warm_up=_warm_up,
     examples={
         "lut": {

@@ -135,8 +135,9 @@ def test_a_dropped_connection_is_replaced(instance: DagsterInstance, database_ur
     instance.optimize_for_webserver(statement_timeout=5000, pool_recycle=60, max_overflow=2)
     run = instance.create_run_for_job(speech)
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        # It waits until they are gone: what is still open when it is asked for cannot be replaced.
         cursor.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
         (ended,) = cursor.fetchone() or (0,)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from running_studio import running_studio, settings_for
 
+from studio_pipelines.catalogue import operations
 from studio_pipelines.worker_name import WorkerName
 
 pytestmark = pytest.mark.stack
@@ -51,6 +52,26 @@ time.sleep(20)
     )
     assert ended.returncode < 0
     assert "ImportError: no such codec" in ended.stderr
+
+
+@pytest.mark.parametrize("name", sorted(operations()))
+def test_what_is_preloaded_survives_a_fork(name: str) -> None:
+    """A thread, a process or a device that the parent has opened is broken in its child."""
+    script = f"""\
+import sys, threading
+import psutil
+from studio_pipelines.catalogue import operations
+preload = operations()[{name!r}].preload
+if preload is not None:
+    preload()
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+assert not psutil.Process().children()
+assert not psutil.Process().net_connections()
+assert "pyvips" not in sys.modules
+torch = sys.modules.get("torch")
+assert torch is None or not torch.cuda.is_initialized()
+"""
+    subprocess.run((sys.executable, "-c", script), timeout=120, check=True)
 
 
 def test_a_long_job_does_not_hold_up_another_lane(tmp_path: Path, pixel_png: bytes) -> None:
