@@ -27,7 +27,8 @@ def metrics(mastering: Mastering) -> Figures:
     return {
         "gainDb": _figure(mastering.plan.gain_db),
         "maxGainReductionDb": _figure(mastering.max_reduction_db),
-        "mode": "linear" if mastering.plan.ceiling_db is None else "dynamic",
+        "mode": "linear" if mastering.plan.ceilings_db is None else "dynamic",
+        "modeReason": mastering.plan.mode_reason,
         "iterations": mastering.plan.passes,
         "encodeTries": mastering.tries,
         "sampleRate": mastering.sample_rate_hz,

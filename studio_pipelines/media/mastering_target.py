@@ -7,8 +7,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from studio_pipelines.errors import InvalidParameter, UnusableMedia
-from studio_pipelines.media.audio_chain import ReportShare, Samples
-from studio_pipelines.media.loudness import ABSOLUTE_GATE_LUFS, SHORTEST_S, Loudness, measure
+from studio_pipelines.media.audio_blocks import ReportShare, Samples, blocks_of
+from studio_pipelines.media.k_weighting import channel_weights
+from studio_pipelines.media.loudness import SHORTEST_S, Loudness, LoudnessMeter
+from studio_pipelines.media.loudness_gating import ABSOLUTE_GATE_LUFS
+from studio_pipelines.media.loudness_range import RANGE_TOLERANCE_LU
+from studio_pipelines.media.programme import Programme
+from studio_pipelines.media.shaping import UNSHAPED, Shaping
 
 Mode = Literal["linear", "dynamic", "auto"]
 TOLERANCE_LU = 0.1
@@ -21,6 +26,7 @@ class MasteringTarget:
     Attributes:
         target_lufs: Integrated loudness, -70 to -5 LUFS.
         true_peak_db: Ceiling of the true peak, -9 to 0 dBTP.
+        lra_lu: Largest loudness range, 1 to 30 LU; None leaves the programme's.
 
     Raises:
         InvalidParameter: A value is out of range.
@@ -28,6 +34,7 @@ class MasteringTarget:
 
     target_lufs: float
     true_peak_db: float = -1.0
+    lra_lu: float | None = None
 
     def __post_init__(self) -> None:
         if not -70.0 <= self.target_lufs <= -5.0:
@@ -39,6 +46,10 @@ class MasteringTarget:
             raise InvalidParameter(
                 f"a true-peak ceiling of {self.true_peak_db:g} dBTP is outside -9 to 0",
                 field="truePeakDb",
+            )
+        if self.lra_lu is not None and not 1.0 <= self.lra_lu <= 30.0:
+            raise InvalidParameter(
+                f"a loudness range of {self.lra_lu:g} LU is outside 1 to 30", field="lra"
             )
 
 
@@ -64,16 +75,19 @@ class MasteringSettings:
 
     Attributes:
         target: Loudness and ceiling.
-        mode: ``linear`` changes the gain and nothing else, ``dynamic`` limits what exceeds the
-            ceiling, ``auto`` is linear where that reaches the target.
+        mode: ``linear`` reaches the target by a gain and nothing else, ``dynamic`` and ``auto``
+            level a range that is too wide and limit what exceeds the ceiling, and do neither where
+            it is not needed.
         dual_mono: Count a single channel as the two loudspeakers that will play it.
         channel_layout: FFmpeg's name of it, for the channels' weights.
+        shaping: What to do to the sound before.
     """
 
     target: MasteringTarget
     mode: Mode = "auto"
     dual_mono: bool = False
     channel_layout: str = ""
+    shaping: Shaping = UNSHAPED
 
 
 def measure_programme(
@@ -81,7 +95,7 @@ def measure_programme(
     sample_rate_hz: int,
     settings: MasteringSettings,
     report_share: ReportShare | None = None,
-) -> Loudness:
+) -> Programme:
     """Measure what shall be mastered, and refuse what cannot be.
 
     Raises:
@@ -94,26 +108,44 @@ def measure_programme(
             f"the sound lasts {duration_s:.2f} s; loudness is defined from {SHORTEST_S} s upwards",
             field="audio",
         )
-    loudness = measure(
-        samples,
-        sample_rate_hz,
-        channel_layout=settings.channel_layout,
-        dual_mono=settings.dual_mono,
-        report_progress=report_share,
+    weights = channel_weights(
+        samples.shape[1], settings.channel_layout, dual_mono=settings.dual_mono
     )
+    meter = LoudnessMeter(sample_rate_hz, weights)
+    for block in blocks_of(samples, report_share):
+        meter.update(block)
+    loudness = meter.result()
     if loudness.integrated_lufs == -math.inf:
-        raise UnusableMedia(
-            f"the sound is silent: all of it is below {ABSOLUTE_GATE_LUFS:g} LUFS, "
-            f"its true peak is {loudness.true_peak_db:.1f} dBTP",
+        raise _silent(loudness)
+    return Programme(samples, sample_rate_hz, weights, loudness)
+
+
+def _silent(loudness: Loudness) -> UnusableMedia:
+    """Tell silence from what is there and cannot be heard."""
+    peak = f"its true peak is {loudness.true_peak_db:.1f} dBTP"
+    if loudness.sample_peak_db > ABSOLUTE_GATE_LUFS:
+        return UnusableMedia(
+            f"the sound holds nothing that can be heard, though {peak}: all of it is below "
+            f"{ABSOLUTE_GATE_LUFS:g} LUFS, as a constant offset (DC) is, or a single click",
             field="audio",
-            hint="Check that the right file, and the right channel, was exported.",
+            hint="Check the recording: a constant offset comes from a faulty converter.",
         )
-    return loudness
+    return UnusableMedia(
+        f"the sound is silent: all of it is below {ABSOLUTE_GATE_LUFS:g} LUFS, {peak}",
+        field="audio",
+        hint="Check that the right file, and the right channel, was exported.",
+    )
 
 
 def is_on_target(loudness: Loudness, target: MasteringTarget) -> bool:
-    """Tell whether a master is within 0.1 LU of its loudness and not above its ceiling."""
+    """Tell whether loudness (to 0.1 LU), true peak and loudness range are as asked for."""
     return (
         abs(loudness.integrated_lufs - target.target_lufs) <= TOLERANCE_LU
         and loudness.true_peak_db <= target.true_peak_db
+        and not range_is_missed(loudness, target)
     )
+
+
+def range_is_missed(loudness: Loudness, target: MasteringTarget) -> bool:
+    """Tell whether the loudness range is wider than asked for, by more than 0.5 LU."""
+    return target.lra_lu is not None and loudness.lra_lu > target.lra_lu + RANGE_TOLERANCE_LU
