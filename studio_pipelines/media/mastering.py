@@ -7,7 +7,7 @@ import numpy as np
 
 from studio_pipelines.media.audio_blocks import Samples
 from studio_pipelines.media.audio_chain import ReportProgress, part_of, render, within
-from studio_pipelines.media.audio_encode import AudioEncoding
+from studio_pipelines.media.audio_encoding import AudioEncoding
 from studio_pipelines.media.loudness import Loudness, LoudnessMeter
 from studio_pipelines.media.loudness_range import MOST_LEVELLING_DB
 from studio_pipelines.media.mastering_file import FileJob, MasterFile, files_on_target
@@ -54,10 +54,22 @@ class Mastering:
         return is_on_target(self.after, self.settings.target)
 
     @property
+    def mode_reason(self) -> str:
+        """Why it is linear or dynamic."""
+        levelling = self.shaping.levelling
+        if levelling is None:
+            return self.plan.mode_reason
+        return (
+            f"The loudness range is wider than the {self.settings.target.lra_lu:g} LU asked for: "
+            f"passages were levelled by up to {np.abs(levelling.gains_db).max():.1f} dB. "
+            f"{self.plan.mode_reason}"
+        )
+
+    @property
     def reason(self) -> str:
         """Why it was done so; where it was not achieved, why."""
         if self.achieved:
-            return self.plan.mode_reason
+            return self.mode_reason
         if not self.plan.reached:
             return self.plan.missed_because
         after = self.after

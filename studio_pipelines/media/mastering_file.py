@@ -11,7 +11,8 @@ from pathlib import Path
 
 from studio_pipelines.media.album import album_loudness
 from studio_pipelines.media.audio_chain import ReportProgress, part_of, render, within
-from studio_pipelines.media.audio_encode import AudioEncoder, AudioEncoding
+from studio_pipelines.media.audio_encode import AudioEncoder
+from studio_pipelines.media.audio_encoding import AudioEncoding
 from studio_pipelines.media.encoded_loudness import measure_file
 from studio_pipelines.media.loudness import Loudness, amplitude, decibels
 from studio_pipelines.media.mastering_plan import Aim, MasteringPlan, plan_master

@@ -2,9 +2,12 @@
 
 import math
 
+from studio_pipelines.media.compressor import CompressionReport
 from studio_pipelines.media.loudness import Loudness
 from studio_pipelines.media.mastering import Mastering
 from studio_pipelines.media.mastering_target import TOLERANCE_LU
+from studio_pipelines.media.reference_match import spectral_distance_db
+from studio_pipelines.media.spectrum import Spectra
 
 Figure = float | int | bool | str | None
 Figures = dict[str, Figure]
@@ -22,17 +25,45 @@ def loudness_figures(loudness: Loudness) -> Figures:
     }
 
 
-def metrics(mastering: Mastering) -> Figures:
+def metrics(mastering: Mastering, spectra: Spectra | None = None) -> Figures:
     """Give what was done to the programme."""
-    return {
+    record, limited = mastering.shaping, mastering.plan.ceilings_db is not None
+    figures: Figures = {
         "gainDb": _figure(mastering.plan.gain_db),
         "maxGainReductionDb": _figure(mastering.max_reduction_db),
-        "mode": "linear" if mastering.plan.ceilings_db is None else "dynamic",
-        "modeReason": mastering.plan.mode_reason,
+        "mode": "dynamic" if limited or record.levelling else "linear",
+        "modeReason": mastering.mode_reason,
         "iterations": mastering.plan.passes,
         "encodeTries": mastering.tries,
+        "ceilingBackOffDb": _figure(mastering.back_off_db),
         "sampleRate": mastering.sample_rate_hz,
     }
+    if record.compression is not None:
+        figures |= _compression_figures(record.compression)
+    if record.side_to_mid_db is not None:
+        figures |= {"width": _figure(record.width), "sideToMidDb": _figure(record.side_to_mid_db)}
+    if record.levelling is not None:
+        gains_db = record.levelling.gains_db
+        figures["levelledUpDb"] = _figure(max(0.0, float(gains_db.max())))
+        figures["levelledDownDb"] = _figure(max(0.0, -float(gains_db.min())))
+    if spectra is not None and spectra.reference is not None:
+        for name, spectrum in (("Before", spectra.before), ("After", spectra.after)):
+            distance_db = spectral_distance_db(spectrum, spectra.reference)
+            figures[f"referenceDistance{name}Db"] = _figure(distance_db)
+    return figures
+
+
+def _compression_figures(compression: CompressionReport) -> Figures:
+    figures: Figures = {"compressionRatio": _figure(compression.ratio)}
+    for name, largest_db, mean_db in zip(
+        ("Low", "Mid", "High"),
+        compression.max_reductions_db,
+        compression.mean_reductions_db,
+        strict=True,
+    ):
+        figures[f"compression{name}MaxDb"] = _figure(largest_db)
+        figures[f"compression{name}MeanDb"] = _figure(mean_db)
+    return figures
 
 
 def verification(mastering: Mastering) -> dict[str, Figure | Figures]:
@@ -45,20 +76,28 @@ def verification(mastering: Mastering) -> dict[str, Figure | Figures]:
         "targetLufs": target.target_lufs,
         "toleranceLu": TOLERANCE_LU,
         "truePeakCeilingDb": target.true_peak_db,
+        "lraTarget": target.lra_lu,
         "before": loudness_figures(mastering.before),
         "after": loudness_figures(mastering.after),
     }
 
 
-def report(mastering: Mastering) -> dict[str, object]:
+def report(mastering: Mastering, spectra: Spectra | None = None) -> dict[str, object]:
     """Give the whole account, with the loudness curves at 10 Hz, as JSON."""
+    curve = mastering.shaping.curve
     return {
-        "metrics": metrics(mastering),
+        "metrics": metrics(mastering, spectra),
         "verification": verification(mastering),
         "curves": {
             "stepSeconds": 0.1,
             "before": _curves(mastering.before),
             "after": _curves(mastering.after),
+        },
+        "equaliser": None
+        if curve is None
+        else {
+            "frequenciesHz": [_figure(value) for value in curve.frequencies_hz.tolist()],
+            "gainsDb": [_figure(value) for value in curve.gains_db.tolist()],
         },
     }
 

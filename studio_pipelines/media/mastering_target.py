@@ -13,10 +13,12 @@ from studio_pipelines.media.loudness import SHORTEST_S, Loudness, LoudnessMeter
 from studio_pipelines.media.loudness_gating import ABSOLUTE_GATE_LUFS
 from studio_pipelines.media.loudness_range import RANGE_TOLERANCE_LU
 from studio_pipelines.media.programme import Programme
+from studio_pipelines.media.reference_match import Reference
 from studio_pipelines.media.shaping import UNSHAPED, Shaping
 
 Mode = Literal["linear", "dynamic", "auto"]
 TOLERANCE_LU = 0.1
+LOWEST_TARGET_LUFS, HIGHEST_TARGET_LUFS = -70.0, -5.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class MasteringTarget:
     lra_lu: float | None = None
 
     def __post_init__(self) -> None:
-        if not -70.0 <= self.target_lufs <= -5.0:
+        if not LOWEST_TARGET_LUFS <= self.target_lufs <= HIGHEST_TARGET_LUFS:
             raise InvalidParameter(
                 f"a loudness target of {self.target_lufs:g} LUFS is outside -70 to -5",
                 field="targetLufs",
@@ -67,6 +69,32 @@ PRESETS: Mapping[str, MasteringTarget] = MappingProxyType(
         "atsc": MasteringTarget(-24.0, -2.0),
     }
 )
+
+
+def target_of(
+    preset: str | None,
+    target_lufs: float | None,
+    true_peak_db: float | None,
+    lra_lu: float | None,
+    reference: Reference | None,
+) -> MasteringTarget:
+    """Choose the target: what is named, else the preset's, else the reference's loudness.
+
+    Args:
+        preset: A name in ``PRESETS``; None is ``streaming``, or the reference's loudness.
+        target_lufs: Loudness instead.
+        true_peak_db: Ceiling instead.
+        lra_lu: Largest loudness range.
+        reference: What to match, or None.
+    """
+    chosen = PRESETS[preset or "streaming"]
+    lufs = chosen.target_lufs
+    if target_lufs is not None:
+        lufs = target_lufs
+    elif preset is None and reference is not None:
+        lufs = min(max(reference.integrated_lufs, LOWEST_TARGET_LUFS), HIGHEST_TARGET_LUFS)
+    ceiling_db = chosen.true_peak_db if true_peak_db is None else true_peak_db
+    return MasteringTarget(lufs, ceiling_db, lra_lu)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def match_curve(programme: Spectrum, reference: Spectrum, amount: float) -> EqCu
     Returns:
         Gains of at most 9 dB up or down; where either is silent they go on as beside it.
     """
-    frequencies, difference, heard = _difference_db(programme, reference)
+    frequencies, difference, heard = _tone_difference_db(programme, reference)
     if not heard.any():
         return EqCurve(frequencies, np.zeros(len(frequencies)))
     points = np.arange(len(frequencies))
@@ -92,7 +92,7 @@ def match_curve(programme: Spectrum, reference: Spectrum, amount: float) -> EqCu
 
 def spectral_distance_db(one: Spectrum, other: Spectrum) -> float:
     """Root mean square of the third-octave levels' difference, 40 Hz to 16 kHz, level aside."""
-    frequencies, difference, heard = _difference_db(one, other)
+    frequencies, difference, heard = _tone_difference_db(one, other)
     low_hz, high_hz = _COMPARED_HZ
     compared = difference[heard & (frequencies >= low_hz) & (frequencies <= high_hz)]
     return float(np.std(compared)) if compared.size else 0.0
@@ -107,21 +107,30 @@ def match_width(programme: StereoImage, reference: Reference, amount: float) -> 
     return 10 ** (amount * min(max(wanted_db - is_db, -limit_db), limit_db) / 20)
 
 
-def _difference_db(
-    programme: Spectrum, reference: Spectrum
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Give frequencies, levels to gain at the same overall level, and where both are heard."""
-    points = min(len(programme.levels_db), len(reference.levels_db))
-    frequencies = programme.frequencies_hz[:points]
-    levels = [spectrum.levels_db[:points] for spectrum in (programme, reference)]
-    heard = np.logical_and(*(level > level.max() + _HEARD_DB for level in levels))
-    difference = levels[1] - levels[0]
+def level_difference_db(one: Spectrum, other: Spectrum) -> float:
+    """Give how much louder the other's middle frequencies are, on average of their bands."""
+    frequencies, difference, heard = _difference_db(one, other)
     low_hz, high_hz = _LEVELLED_HZ
     middle = heard & (frequencies >= low_hz) & (frequencies <= high_hz)
-    if not middle.any():
-        middle = heard
-    offset = float(difference[middle].mean()) if middle.any() else 0.0
-    return frequencies, difference - offset, heard
+    compared = difference[middle if middle.any() else heard]
+    return float(compared.mean()) if compared.size else 0.0
+
+
+def _tone_difference_db(
+    one: Spectrum, other: Spectrum
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Give frequencies, what the other has more at the same level, and where both are heard."""
+    frequencies, difference, heard = _difference_db(one, other)
+    return frequencies, difference - level_difference_db(one, other), heard
+
+
+def _difference_db(
+    one: Spectrum, other: Spectrum
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    points = min(len(one.levels_db), len(other.levels_db))
+    levels = [spectrum.levels_db[:points] for spectrum in (one, other)]
+    heard = np.logical_and(*(level > level.max() + _HEARD_DB for level in levels))
+    return one.frequencies_hz[:points], levels[1] - levels[0], heard
 
 
 def _half_octave_smoothed(levels_db: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,6 +27,19 @@ class Spectrum:
     frequencies_hz: NDArray[np.float64]
     levels_db: NDArray[np.float64]
 
+    def raised_by(self, gain_db: float) -> "Spectrum":
+        """Give the spectrum of the same sound after a gain."""
+        return Spectrum(self.frequencies_hz, self.levels_db + gain_db)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """The spectra of a programme, of its master, and of what it was matched to, if anything."""
+
+    before: Spectrum
+    after: Spectrum
+    reference: Spectrum | None = None
+
 
 def third_octave_spectrum(blocks: Iterable[NDArray[np.float32]], sample_rate_hz: int) -> Spectrum:
     """Average a programme's spectrum.

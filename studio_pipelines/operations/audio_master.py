@@ -1,8 +1,6 @@
 """Bring a programme to a loudness target under a true-peak ceiling."""
 
-import json
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
@@ -14,6 +12,7 @@ from resources.devices import CPU
 from resources.forecast import size_class
 from resources.gpu import Gpu
 from resources.progress import Progress
+from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.operation import (
     ModelIdentity,
@@ -25,20 +24,36 @@ from studio_pipelines.operation import (
 
 if TYPE_CHECKING:
     from studio_pipelines.media.audio import AudioClip
-    from studio_pipelines.media.mastering import Mastering
     from studio_pipelines.media.mastering_target import MasteringSettings
+    from studio_pipelines.media.reference_match import Reference
 
-MODEL = ModelIdentity("studio-master", "1", "Apache-2.0", "builtin")
-# At 48 kHz, beside the decoded samples, measured; what jobs really use is learned.
-FIRST_GUESS_MIB = 32
-FIRST_GUESS_MIB_PER_CHANNEL_SECOND = 0.25
+MODEL = ModelIdentity("studio-master", "2", "Apache-2.0", "builtin")
+# Measured; what jobs really use is learned. The sound itself lies in files.
+FIRST_GUESS_MIB = 160
+# A sound beyond this lies in a scratch file, of which a few blocks at a time are in memory.
+IN_MEMORY_BYTES = 128 << 20
+
+
+class Equaliser(Parameters):
+    """Three tone controls; the gain between them is smooth."""
+
+    tilt: float = Field(
+        default=0.0,
+        ge=-2,
+        le=2,
+        description="Slope about 1 kHz in dB an octave; above 0 is brighter.",
+    )
+    low: float = Field(default=0.0, ge=-12, le=12, description="In dB, below about 120 Hz.")
+    high: float = Field(default=0.0, ge=-12, le=12, description="In dB, above about 8 kHz.")
 
 
 class AudioMaster(Parameters):
-    """How loud the master shall be, and how to store it."""
+    """What to do to the sound, how loud the master shall be, and how to store it."""
 
-    preset: Literal["streaming", "apple", "podcast", "ebu", "atsc"] = Field(
-        "streaming", description="Target and ceiling by where the master will be heard."
+    preset: Literal["streaming", "apple", "podcast", "ebu", "atsc"] | None = Field(
+        None,
+        description="Target and ceiling by where the master will be heard. Left out, it is the "
+        "loudness of the reference, or streaming where there is none.",
     )
     target_lufs: float | None = Field(
         None, ge=-70, le=-5, description="Integrated loudness in LUFS instead of the preset's."
@@ -46,8 +61,23 @@ class AudioMaster(Parameters):
     true_peak_db: float | None = Field(
         None, ge=-9, le=0, description="True-peak ceiling in dBTP instead of the preset's."
     )
+    lra: float | None = Field(
+        None, ge=1, le=30, description="Largest loudness range in LU; a wider one is levelled."
+    )
     mode: Literal["linear", "dynamic", "auto"] = Field(
-        "auto", description="Gain only, or gain and limiter; auto limits only where it must."
+        "auto",
+        description="Reach the target by gain only, or by levelling and limiting too; auto does "
+        "that only where it must.",
+    )
+    eq: Equaliser = Field(default_factory=Equaliser, description="Tilt, low and high.")
+    match: float | None = Field(
+        None, ge=0, le=1, description="Share of the reference's tone and width taken over; all."
+    )
+    compress: float = Field(
+        0.0, ge=0, le=1, description="Compression in three bands: 0 is none, 1 a ratio of 2."
+    )
+    width: float = Field(
+        1.0, ge=0, le=2, description="Of the stereo image: 0 is mono, 1 leaves it as it is."
     )
     dual_mono: bool = Field(False, description="Count a mono file as played by two loudspeakers.")
     format: Literal["wav", "flac", "mp3", "aac", "opus"] = Field(
@@ -55,6 +85,12 @@ class AudioMaster(Parameters):
     )
     bit_depth: Literal[16, 24, 32] | None = Field(
         None, description="Bits of wav and flac; 24 when left out, 32 is floating point."
+    )
+    dither: Literal["tpdf", "none"] | None = Field(
+        None, description="Noise against distortion by rounding; left out, tpdf at 16 bits only."
+    )
+    sample_rate: Literal[44_100, 48_000, 88_200, 96_000, 176_400, 192_000] | None = Field(
+        None, description="In Hz; left out, that of the input where the format has it."
     )
     bitrate: int | None = Field(None, ge=8, le=512, description="Of lossy formats, in kbit/s.")
 
@@ -67,39 +103,41 @@ def audio_master(
     artifacts: ArtifactStore,
     gpu: Gpu,
     progress: Progress,
+    reference: Artifact | None = None,
 ) -> OperationResult:
-    """Master a song: loudness to the target, true peak under the ceiling, measured on the file."""
-    from studio_pipelines.media.audio_encode import AudioEncoding
+    """Master a song: tone and loudness as asked for, true peak under the ceiling, measured."""
+    from studio_pipelines.media.audio_encoding import AudioEncoding
     from studio_pipelines.media.mastering import master_file
-    from studio_pipelines.media.mastering_report import metrics, report, verification
-    from studio_pipelines.media.shared_decoder import shared_decoder
+    from studio_pipelines.media.mastering_account import write_account
+    from studio_pipelines.media.mastering_report import metrics, verification
 
-    encoding = AudioEncoding(params.format, params.bit_depth, params.bitrate)
+    encoding = AudioEncoding(
+        params.format, params.bit_depth, params.bitrate, params.dither, params.sample_rate
+    )
     progress.report(0.0, "decoding")
-    with artifacts.local_path(audio) as path:
-        clip = shared_decoder().audio(path, field="audio")
+    clip = _decode(artifacts, audio, "audio")
     channel_seconds = clip.samples.size / clip.sample_rate_hz
     lease = gpu.lease(
         MODEL.name,
         size_class(channel_seconds, "channel-seconds"),
-        guess_mib=FIRST_GUESS_MIB + FIRST_GUESS_MIB_PER_CHANNEL_SECOND * channel_seconds,
+        guess_mib=FIRST_GUESS_MIB,
         device=CPU,
         on_wait=partial(progress.report, 0.0, "waiting for memory"),
     )
     with lease, artifacts.scratch() as folder:
+        settings = _settings(params, clip.channel_layout, _reference(artifacts, reference, params))
         file = folder / f"master.{encoding.extension}"
         mastering = master_file(
             clip.samples,
             clip.sample_rate_hz,
             clip.tags,
-            _settings(params, clip.channel_layout),
+            settings,
             encoding,
             file,
             report_progress=progress.report,
         )
         progress.report(1.0, "storing")
-        (folder / "report.json").write_text(json.dumps(report(mastering)))
-        _draw(folder, mastering, clip, file)
+        spectra = write_account(folder, mastering, clip, file)
         preview = (folder / "loudness.png").read_bytes()
         kept = {
             name: artifacts.adopt(path, media_type=media_type, filename=path.name)
@@ -112,7 +150,11 @@ def audio_master(
         }
     return OperationResult(
         assets=kept,
-        metrics={"audioSeconds": clip.duration_s, **metrics(mastering), **lease.describe()},
+        metrics={
+            "audioSeconds": clip.duration_s,
+            **metrics(mastering, spectra),
+            **lease.describe(),
+        },
         verification=verification(mastering),
         model=MODEL,
         preview_png=preview,
@@ -120,35 +162,48 @@ def audio_master(
     )
 
 
-def _draw(folder: Path, mastering: "Mastering", clip: "AudioClip", file: Path) -> None:
-    """Draw loudness and spectrum of the programme and of the encoded master."""
-    from studio_pipelines.media.audio_plots import loudness_plot, spectrum_plot
-    from studio_pipelines.media.encoded_loudness import decoded_blocks
-    from studio_pipelines.media.loudness import BLOCK_FRAMES
-    from studio_pipelines.media.spectrum import third_octave_spectrum
+def _decode(artifacts: ArtifactStore, artifact: Artifact, field: str) -> "AudioClip":
+    from studio_pipelines.media.limits import MediaLimits
+    from studio_pipelines.media.shared_decoder import shared_decoder
 
-    curves = loudness_plot(mastering.before, mastering.after, mastering.settings.target)
-    (folder / "loudness.png").write_bytes(curves)
-    starts = range(0, clip.frames, BLOCK_FRAMES)
-    heard = (clip.samples[start : start + BLOCK_FRAMES] for start in starts)
-    before = third_octave_spectrum(heard, clip.sample_rate_hz)
-    rate_hz, _, _, blocks = decoded_blocks(file)
-    after = third_octave_spectrum(blocks, rate_hz)
-    (folder / "spectrum.png").write_bytes(spectrum_plot(before, after))
+    limits = MediaLimits(in_memory_bytes=IN_MEMORY_BYTES)
+    with artifacts.local_path(artifact) as path:
+        return shared_decoder().audio(path, field=field, limits=limits)
 
 
-def _settings(params: AudioMaster, channel_layout: str) -> "MasteringSettings":
-    from studio_pipelines.media.mastering_target import (
-        PRESETS,
-        MasteringSettings,
-        MasteringTarget,
+def _reference(
+    artifacts: ArtifactStore, reference: Artifact | None, params: AudioMaster
+) -> "Reference | None":
+    from studio_pipelines.media.reference_match import measure_reference
+
+    if reference is None:
+        if params.match is not None:
+            raise InvalidParameter(
+                "match needs a reference, and there is none",
+                field="reference",
+                hint="Send the sound to match as reference, or leave match out.",
+            )
+        return None
+    clip = _decode(artifacts, reference, "reference")
+    return measure_reference(clip.samples, clip.sample_rate_hz, clip.channel_layout)
+
+
+def _settings(
+    params: AudioMaster, channel_layout: str, reference: "Reference | None" = None
+) -> "MasteringSettings":
+    from studio_pipelines.media.equaliser import ToneControls
+    from studio_pipelines.media.mastering_target import MasteringSettings, target_of
+    from studio_pipelines.media.shaping import Shaping
+
+    tone = ToneControls(params.eq.tilt, params.eq.low, params.eq.high)
+    match = 1.0 if params.match is None else params.match
+    return MasteringSettings(
+        target_of(params.preset, params.target_lufs, params.true_peak_db, params.lra, reference),
+        params.mode,
+        params.dual_mono,
+        channel_layout,
+        Shaping(tone, reference, match, params.compress, params.width),
     )
-
-    preset = PRESETS[params.preset]
-    target_lufs = preset.target_lufs if params.target_lufs is None else params.target_lufs
-    true_peak_db = preset.true_peak_db if params.true_peak_db is None else params.true_peak_db
-    target = MasteringTarget(target_lufs, true_peak_db)
-    return MasteringSettings(target, params.mode, params.dual_mono, channel_layout)
 
 
 def _preload() -> None:
@@ -159,7 +214,8 @@ def _preload() -> None:
 
     # A second of loud noise runs every compiled kernel once, the limiter's too.
     noise = np.random.default_rng(0).uniform(-1, 1, (48_000, 2)).astype(np.float32)
-    master(noise, 48_000, _settings(AudioMaster.model_validate({"targetLufs": -5}), "stereo"))
+    loud = AudioMaster.model_validate({"targetLufs": -5, "compress": 0.5})
+    master(noise, 48_000, _settings(loud, "stereo"))
 
 
 def _warm_up() -> None:
@@ -174,9 +230,23 @@ OPERATION = Operation(
     route="/audio/master",
     worker="audio-master",
     lane="audio",
-    accepts={"audio": (Media.AUDIO, Media.VIDEO)},
+    accepts={"audio": (Media.AUDIO, Media.VIDEO), "reference": (Media.AUDIO, Media.VIDEO)},
     returns=Media.AUDIO,
+    version="2",
     preload=_preload,
     warm_up=_warm_up,
-    examples={"streaming": {"audio": "asset:ast_0123456789abcdef01234567", "preset": "streaming"}},
+    examples={
+        "streaming": {"audio": "asset:ast_0123456789abcdef01234567", "preset": "streaming"},
+        "like a reference": {
+            "audio": "asset:ast_0123456789abcdef01234567",
+            "reference": "asset:ast_76543210fedcba9876543210",
+            "match": 0.8,
+        },
+        "louder and brighter": {
+            "audio": "asset:ast_0123456789abcdef01234567",
+            "targetLufs": -11,
+            "eq": {"tilt": 0.3, "low": 1},
+            "compress": 0.4,
+        },
+    },
 )
