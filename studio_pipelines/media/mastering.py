@@ -56,14 +56,20 @@ class Mastering:
     @property
     def mode_reason(self) -> str:
         """Why it is linear or dynamic."""
+        reasons = [self.plan.mode_reason]
         levelling = self.shaping.levelling
-        if levelling is None:
-            return self.plan.mode_reason
-        return (
-            f"The loudness range is wider than the {self.settings.target.lra_lu:g} LU asked for: "
-            f"passages were levelled by up to {np.abs(levelling.gains_db).max():.1f} dB. "
-            f"{self.plan.mode_reason}"
-        )
+        if levelling is not None:
+            reasons.insert(
+                0,
+                f"The loudness range is wider than the {self.settings.target.lra_lu:g} LU asked "
+                f"for: passages are levelled by up to {np.abs(levelling.gains_db).max():.1f} dB.",
+            )
+        if self.back_off_db > 0:
+            reasons.append(
+                f"It stays {self.back_off_db:.2f} dB below the ceiling asked for, which the codec "
+                f"fills."
+            )
+        return " ".join(reasons)
 
     @property
     def reason(self) -> str:

@@ -6,7 +6,7 @@ from studio_pipelines.media.compressor import CompressionReport
 from studio_pipelines.media.loudness import Loudness
 from studio_pipelines.media.mastering import Mastering
 from studio_pipelines.media.mastering_target import TOLERANCE_LU
-from studio_pipelines.media.reference_match import spectral_distance_db
+from studio_pipelines.media.reference_match import spectral_distances_db
 from studio_pipelines.media.spectrum import Spectra
 
 Figure = float | int | bool | str | None
@@ -47,9 +47,9 @@ def metrics(mastering: Mastering, spectra: Spectra | None = None) -> Figures:
         figures["levelledUpDb"] = _figure(max(0.0, float(gains_db.max())))
         figures["levelledDownDb"] = _figure(max(0.0, -float(gains_db.min())))
     if spectra is not None and spectra.reference is not None:
-        for name, spectrum in (("Before", spectra.before), ("After", spectra.after)):
-            distance_db = spectral_distance_db(spectrum, spectra.reference)
-            figures[f"referenceDistance{name}Db"] = _figure(distance_db)
+        before_db, after_db = spectral_distances_db(spectra, spectra.reference)
+        figures["referenceDistanceBeforeDb"] = _figure(before_db)
+        figures["referenceDistanceAfterDb"] = _figure(after_db)
     return figures
 
 

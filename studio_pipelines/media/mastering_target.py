@@ -92,7 +92,8 @@ def target_of(
     if target_lufs is not None:
         lufs = target_lufs
     elif preset is None and reference is not None:
-        lufs = min(max(reference.integrated_lufs, LOWEST_TARGET_LUFS), HIGHEST_TARGET_LUFS)
+        lufs = round(reference.integrated_lufs, 2)
+        lufs = min(max(lufs, LOWEST_TARGET_LUFS), HIGHEST_TARGET_LUFS)
     ceiling_db = chosen.true_peak_db if true_peak_db is None else true_peak_db
     return MasteringTarget(lufs, ceiling_db, lra_lu)
 

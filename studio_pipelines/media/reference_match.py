@@ -14,13 +14,18 @@ from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media.audio_blocks import ReportShare, Samples, blocks_of
 from studio_pipelines.media.equaliser import EqCurve
 from studio_pipelines.media.loudness import measure
-from studio_pipelines.media.spectrum import POINTS_PER_OCTAVE, Spectrum, third_octave_spectrum
+from studio_pipelines.media.spectrum import (
+    POINTS_PER_OCTAVE,
+    Spectra,
+    Spectrum,
+    third_octave_spectrum,
+)
 from studio_pipelines.media.stereo_width import StereoImage
 
 MOST_MATCH_DB = 9.0
 """What differs by more is another instrumentation, not another tone."""
 MOST_WIDTH_CHANGE = 2.0
-_HEARD_DB = -60.0
+_HEARD_DB = -45.0  # below the strongest band: noise, and no tone
 _LEVELLED_HZ = (100.0, 10_000.0)
 _COMPARED_HZ = (40.0, 16_000.0)
 
@@ -79,23 +84,37 @@ def match_curve(programme: Spectrum, reference: Spectrum, amount: float) -> EqCu
         amount: Share of the difference that is taken over, 0 to 1.
 
     Returns:
-        Gains of at most 9 dB up or down; where either is silent they go on as beside it.
+        Gains of at most 9 dB up or down; none where the programme has nothing to raise, and as
+        beside it where only the reference has nothing.
     """
-    frequencies, difference, heard = _tone_difference_db(programme, reference)
-    if not heard.any():
-        return EqCurve(frequencies, np.zeros(len(frequencies)))
-    points = np.arange(len(frequencies))
-    filled = np.interp(points, points[heard], difference[heard])
+    tone = _Tone.of(programme, reference)
+    if not tone.both_heard.any():
+        return EqCurve(tone.frequencies_hz, np.zeros(len(tone.frequencies_hz)))
+    points = np.arange(len(tone.frequencies_hz))
+    filled = np.interp(points, points[tone.both_heard], tone.difference_db[tone.both_heard])
+    filled[~tone.programme_heard] = 0.0
     limited = np.clip(filled, -MOST_MATCH_DB, MOST_MATCH_DB)
-    return EqCurve(frequencies, amount * _half_octave_smoothed(limited))
+    return EqCurve(tone.frequencies_hz, amount * _half_octave_smoothed(limited))
 
 
-def spectral_distance_db(one: Spectrum, other: Spectrum) -> float:
-    """Root mean square of the third-octave levels' difference, 40 Hz to 16 kHz, level aside."""
-    frequencies, difference, heard = _tone_difference_db(one, other)
+def spectral_distances_db(spectra: Spectra, reference: Spectrum) -> tuple[float, float]:
+    """Give how far programme and master are from the tone of a reference.
+
+    Each is the standard deviation of the third-octave levels' difference from 40 Hz to 16 kHz,
+    where both the programme and the reference have something to hear.
+    """
+    tone = _Tone.of(spectra.before, reference)
     low_hz, high_hz = _COMPARED_HZ
-    compared = difference[heard & (frequencies >= low_hz) & (frequencies <= high_hz)]
-    return float(np.std(compared)) if compared.size else 0.0
+    inside = (tone.frequencies_hz >= low_hz) & (tone.frequencies_hz <= high_hz)
+    compared = np.flatnonzero(tone.both_heard & inside)
+    compared = compared[compared < len(spectra.after.levels_db)]
+    if not compared.size:
+        return 0.0, 0.0
+    before, after = (
+        float(np.std(reference.levels_db[compared] - spectrum.levels_db[compared]))
+        for spectrum in (spectra.before, spectra.after)
+    )
+    return before, after
 
 
 def match_width(programme: StereoImage, reference: Reference, amount: float) -> float:
@@ -107,30 +126,42 @@ def match_width(programme: StereoImage, reference: Reference, amount: float) -> 
     return 10 ** (amount * min(max(wanted_db - is_db, -limit_db), limit_db) / 20)
 
 
-def level_difference_db(one: Spectrum, other: Spectrum) -> float:
-    """Give how much louder the other's middle frequencies are, on average of their bands."""
-    frequencies, difference, heard = _difference_db(one, other)
-    low_hz, high_hz = _LEVELLED_HZ
-    middle = heard & (frequencies >= low_hz) & (frequencies <= high_hz)
-    compared = difference[middle if middle.any() else heard]
-    return float(compared.mean()) if compared.size else 0.0
+def level_difference_db(programme: Spectrum, reference: Spectrum) -> float:
+    """Give how much louder the reference's middle frequencies are, by the median of their bands."""
+    return _Tone.of(programme, reference).level_db
 
 
-def _tone_difference_db(
-    one: Spectrum, other: Spectrum
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Give frequencies, what the other has more at the same level, and where both are heard."""
-    frequencies, difference, heard = _difference_db(one, other)
-    return frequencies, difference - level_difference_db(one, other), heard
+@dataclass(frozen=True, eq=False)
+class _Tone:
+    """How a programme and a reference differ.
 
+    Attributes:
+        frequencies_hz: (points,) float64.
+        difference_db: (points,) float64, what the reference has more at the same level.
+        programme_heard: (points,) bool, where the programme has something to hear.
+        both_heard: (points,) bool, where the reference has, too.
+        level_db: By how much the reference is louder.
+    """
 
-def _difference_db(
-    one: Spectrum, other: Spectrum
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    points = min(len(one.levels_db), len(other.levels_db))
-    levels = [spectrum.levels_db[:points] for spectrum in (one, other)]
-    heard = np.logical_and(*(level > level.max() + _HEARD_DB for level in levels))
-    return one.frequencies_hz[:points], levels[1] - levels[0], heard
+    frequencies_hz: NDArray[np.float64]
+    difference_db: NDArray[np.float64]
+    programme_heard: NDArray[np.bool_]
+    both_heard: NDArray[np.bool_]
+    level_db: float
+
+    @classmethod
+    def of(cls, programme: Spectrum, reference: Spectrum) -> "_Tone":
+        """Compare two spectra."""
+        points = min(len(programme.levels_db), len(reference.levels_db))
+        frequencies = programme.frequencies_hz[:points]
+        here, there = programme.levels_db[:points], reference.levels_db[:points]
+        heard = here > here.max() + _HEARD_DB
+        both = heard & (there > there.max() + _HEARD_DB)
+        low_hz, high_hz = _LEVELLED_HZ
+        middle = both & (frequencies >= low_hz) & (frequencies <= high_hz)
+        counted = (there - here)[middle if middle.any() else both]
+        level_db = float(np.median(counted)) if counted.size else 0.0
+        return cls(frequencies, there - here - level_db, heard, both, level_db)
 
 
 def _half_octave_smoothed(levels_db: NDArray[np.float64]) -> NDArray[np.float64]:
