@@ -28,6 +28,7 @@ class BrokerUnavailable(StudioError):
 
     status = 503
     code = "broker_unavailable"
+    is_of_one_item = False
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 from dagster import DagsterEvent, DagsterEventType
 
 from resources.launcher import WORKER_LOST
-from studio_pipelines.op_surroundings import RESULT_METADATA
+from studio_pipelines.op_records import RESULT_METADATA
 
 OUTCOME_EVENT_TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION,
