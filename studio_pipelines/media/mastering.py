@@ -10,16 +10,15 @@ from studio_pipelines.media.audio_chain import ReportProgress, part_of, render, 
 from studio_pipelines.media.audio_encoding import AudioEncoding
 from studio_pipelines.media.loudness import Loudness, LoudnessMeter
 from studio_pipelines.media.loudness_range import MOST_LEVELLING_DB
-from studio_pipelines.media.mastering_file import FileJob, MasterFile, files_on_target
+from studio_pipelines.media.mastering_file import FileJob, file_on_target
 from studio_pipelines.media.mastering_plan import Aim, MasteringPlan, plan_master
+from studio_pipelines.media.mastering_preparation import prepared
 from studio_pipelines.media.mastering_target import (
     MasteringSettings,
     is_on_target,
-    measure_programme,
     range_is_missed,
 )
-from studio_pipelines.media.programme import Programme
-from studio_pipelines.media.shaping import ShapingRecord, shaped
+from studio_pipelines.media.shaping import ShapingRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +35,7 @@ class Mastering:
         sample_rate_hz: Rate of the master.
         tries: How often it was encoded.
         back_off_db: How far below the ceiling it was limited, for what the codec adds, ≥ 0.
+        track_lufs: What a track of an album shall measure, by the album's gain; else None.
     """
 
     settings: MasteringSettings
@@ -47,11 +47,20 @@ class Mastering:
     sample_rate_hz: int
     tries: int = 1
     back_off_db: float = 0.0
+    track_lufs: float | None = None
+
+    @property
+    def goal_lufs(self) -> float:
+        """What the master shall measure."""
+        return self.settings.target.target_lufs if self.track_lufs is None else self.track_lufs
 
     @property
     def achieved(self) -> bool:
         """Whether loudness (to 0.1 LU), true peak and loudness range are as asked for."""
-        return is_on_target(self.after, self.settings.target)
+        album_is_missed = self.track_lufs is not None and not self.plan.reached
+        return not album_is_missed and is_on_target(
+            self.after, self.settings.target, self.goal_lufs
+        )
 
     @property
     def mode_reason(self) -> str:
@@ -118,10 +127,11 @@ def master(
         UnusableMedia: See ``measure_programme``.
         InvalidParameter: See ``shaped``.
     """
-    source, programme, record = prepared(
+    made = prepared(
         samples, sample_rate_hz, sample_rate_hz, settings, None, within(report_progress, 0.0, 0.3)
     )
-    aim = Aim(settings.target.target_lufs, (settings.target.true_peak_db,))
+    programme = made.programme
+    aim = Aim(settings.target.target_lufs, settings.target.true_peak_db)
     searching = part_of(report_progress, 0.3, 0.7, "finding the gain")
     plan = plan_master([programme], settings.mode, aim, searching)
 
@@ -138,7 +148,7 @@ def master(
         report_progress(1.0, "done")
     max_reduction_db = limiter.max_reduction_db if limiter else 0.0
     return result, Mastering(
-        settings, source.loudness, meter.result(), plan, record, max_reduction_db, sample_rate_hz
+        settings, made.before, meter.result(), plan, made.shaping, max_reduction_db, sample_rate_hz
     )
 
 
@@ -150,6 +160,7 @@ def master_file(
     encoding: AudioEncoding,
     path: Path,
     *,
+    album: MasteringPlan | None = None,
     report_progress: ReportProgress | None = None,
 ) -> Mastering:
     """Master a programme into a file, and measure that file.
@@ -162,6 +173,7 @@ def master_file(
         settings: Target and mode.
         encoding: Format of the file.
         path: File to write; scratch files lie beside it.
+        album: From ``plan_album``, where the programme is a track of an album; else None.
         report_progress: Called with the share done, 0 to 1, and what is being done, before each
             block of about a second; may raise to cancel.
 
@@ -171,54 +183,22 @@ def master_file(
     """
     encoding.require_room_for(samples.shape[1])
     rate = encoding.sample_rate_hz(sample_rate_hz)
-    source, programme, record = prepared(
+    source = prepared(
         samples, sample_rate_hz, rate, settings, path.parent, within(report_progress, 0.0, 0.3)
     )
-    job = FileJob(programme, tags, settings, encoding, path)
-    (made,) = files_on_target([job], within(report_progress, 0.3, 1.0))
+    job = FileJob(source.programme, tags, settings, encoding, path, album)
+    made = file_on_target(job, within(report_progress, 0.3, 1.0))
     if report_progress:
         report_progress(1.0, "done")
-    return mastering_of(source, rate, record, settings, made)
-
-
-def prepared(
-    samples: Samples,
-    sample_rate_hz: int,
-    wanted_hz: int,
-    settings: MasteringSettings,
-    folder: Path | None,
-    report_progress: ReportProgress | None,
-) -> tuple[Programme, Programme, ShapingRecord]:
-    """Measure a programme and shape it; give it as it was, as it is now, and what was done."""
-    measuring = part_of(report_progress, 0.0, 0.4, "measuring")
-    source = measure_programme(samples, sample_rate_hz, settings, measuring)
-    programme, record = shaped(
-        source,
-        wanted_hz,
-        settings.shaping,
-        lra_lu=None if settings.mode == "linear" else settings.target.lra_lu,
-        folder=folder,
-        report_progress=within(report_progress, 0.4, 1.0),
-    )
-    return source, programme, record
-
-
-def mastering_of(
-    source: Programme,
-    sample_rate_hz: int,
-    record: ShapingRecord,
-    settings: MasteringSettings,
-    made: MasterFile,
-) -> Mastering:
-    """Put together what is known of a master in a file."""
     return Mastering(
         settings,
-        source.loudness,
+        source.before,
         made.loudness,
         made.plan,
-        record,
+        source.shaping,
         made.max_reduction_db,
-        sample_rate_hz,
+        rate,
         made.tries,
         made.back_off_db,
+        made.goal_lufs if album else None,
     )

@@ -5,22 +5,19 @@ peaks by a dB and more, and loudness by some tenths. Where the file is above the
 target, it is made again, aiming as much the other way; the best of the files is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studio_pipelines.media.album import album_loudness
+from studio_pipelines.media.audio_blocks import ReportShare, Samples
 from studio_pipelines.media.audio_chain import ReportProgress, part_of, render, within
 from studio_pipelines.media.audio_encode import AudioEncoder
 from studio_pipelines.media.audio_encoding import AudioEncoding
 from studio_pipelines.media.encoded_loudness import measure_file
-from studio_pipelines.media.loudness import Loudness, amplitude, decibels
+from studio_pipelines.media.loudness import EnergyMeter, Loudness, amplitude, decibels
+from studio_pipelines.media.loudness_gating import integrated_lufs
 from studio_pipelines.media.mastering_plan import Aim, MasteringPlan, plan_master
-from studio_pipelines.media.mastering_target import (
-    TOLERANCE_LU,
-    MasteringSettings,
-    MasteringTarget,
-)
+from studio_pipelines.media.mastering_target import TOLERANCE_LU, MasteringSettings
 from studio_pipelines.media.programme import Programme
 from studio_pipelines.media.true_peak import interpolators
 
@@ -40,6 +37,7 @@ class FileJob:
         settings: Target and mode.
         encoding: Format of the file.
         path: File to write; tries lie beside it.
+        album: The plan of the album that it is a track of, whose gain it gets; or None.
     """
 
     programme: Programme
@@ -47,17 +45,27 @@ class FileJob:
     settings: MasteringSettings
     encoding: AudioEncoding
     path: Path
+    album: MasteringPlan | None = None
 
     @property
     def candidate(self) -> Path:
         """Where a try is written."""
         return self.path.with_name(f"try-{self.path.name}")
 
-    def first_ceiling_db(self) -> float:
-        """Give the ceiling less what rounding to integers can add, dBTP."""
-        filters = interpolators(self.programme.sample_rate_hz)
-        rounding = self.encoding.quantisation_step * filters.gain_bound
-        return decibels(amplitude(self.settings.target.true_peak_db) - rounding)
+    def first_aim(self) -> Aim:
+        """Aim at the target, below the ceiling by what rounding to integers can add."""
+        return first_aim(self.settings, self.encoding, self.programme.sample_rate_hz)
+
+    def plan(self, aim: Aim, tries: int, report_share: ReportShare | None) -> MasteringPlan:
+        """Find the gain for an aim; an album's track begins with the album's gain."""
+        mode, album = self.settings.mode, self.album
+        if album is not None and tries == 1:
+            # The limiter leaves alone a track that stays below the ceiling.
+            return replace(album, ceiling_db=None if mode == "linear" else aim.ceiling_db)
+        alone = plan_master([self.programme], mode, aim, report_share)
+        if album is None:
+            return alone
+        return replace(album, gain_db=alone.gain_db, ceiling_db=alone.ceiling_db)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,71 +74,100 @@ class MasterFile:
 
     Attributes:
         plan: What was done to the level.
+        rendered_lufs: Loudness of what was encoded.
         loudness: What the file measures, decoded again.
         max_reduction_db: Largest reduction by the limiter, ≥ 0.
         back_off_db: How far below the ceiling it aimed, for what the codec adds, ≥ 0.
+        goal_lufs: What it shall measure: the target, or a track's share of the album.
         tries: How often a file was made.
     """
 
     plan: MasteringPlan
+    rendered_lufs: float
     loudness: Loudness
     max_reduction_db: float
     back_off_db: float
+    goal_lufs: float
     tries: int
 
+    @property
+    def is_off_lu(self) -> float:
+        """How much louder it should be."""
+        return self.goal_lufs - self.loudness.integrated_lufs
 
-def files_on_target(
-    jobs: Sequence[FileJob], report_progress: ReportProgress | None
-) -> list[MasterFile]:
-    """Make a file, or those of an album, until it is on target or another try is of no use.
+    def over_db(self, ceiling_db: float) -> float:
+        """Give how far the true peak is above a ceiling, ≥ 0."""
+        return max(0.0, self.loudness.true_peak_db - ceiling_db)
+
+
+def first_aim(settings: MasteringSettings, encoding: AudioEncoding, sample_rate_hz: int) -> Aim:
+    """Aim at the target, below the ceiling by what rounding to integers can add."""
+    rounding = encoding.quantisation_step * interpolators(sample_rate_hz).gain_bound
+    ceiling_db = decibels(amplitude(settings.target.true_peak_db) - rounding)
+    return Aim(settings.target.target_lufs, ceiling_db)
+
+
+def file_on_target(job: FileJob, report_progress: ReportProgress | None) -> MasterFile:
+    """Make the file until it is on target, or another try is of no use.
 
     Args:
-        jobs: The files; they share target and mode, and get the same gain.
+        job: What to make.
         report_progress: Called with the share done, 0 to 1, and what is being done.
     """
-    settings = jobs[0].settings
-    tracks = [job.programme for job in jobs]
-    aim = Aim(settings.target.target_lufs, tuple(job.first_ceiling_db() for job in jobs))
-    best: list[MasterFile] = []
+    ceiling_db = job.settings.target.true_peak_db
+    aim = job.first_aim()
+    goal_lufs = None if job.album else aim.loudness_lufs
+    best: MasterFile | None = None
     tries = 0
     while True:
         share = within(report_progress, *(1 - 0.3**n for n in (tries, tries + 1)))
-        searching = part_of(share, 0.0, 0.4, "finding the gain")
-        plan = plan_master(tracks, settings.mode, aim, searching)
         tries += 1
-        made = [
-            _made(job, n, plan, aim, tries, within(share, *_parts(jobs, n)))
-            for n, job in enumerate(jobs)
-        ]
-        if not best or _misses(made, settings.target) < _misses(best, settings.target):
+        made = _made(job, aim, goal_lufs, tries, share)
+        if goal_lufs is None:
+            goal_lufs = made.goal_lufs
+            aim = Aim(goal_lufs, aim.ceiling_db)
+        if best is None or _misses(made, ceiling_db) < _misses(best, ceiling_db):
             best = made
-            for job in jobs:
-                job.candidate.replace(job.path)
-        better = _corrected(aim, made, settings.target, plan)
+            job.candidate.replace(job.path)
+        better = _corrected(aim, made, ceiling_db)
         if better == aim or tries == MOST_TRIES:
-            return [replace(file, tries=tries) for file in best]
+            return replace(best, tries=tries)
         aim = better
-
-
-def _parts(jobs: Sequence[FileJob], track: int) -> tuple[float, float]:
-    """Give the part of a try that a track's file takes, behind the search."""
-    lengths_s = [job.programme.duration_s for job in jobs]
-    start, stop = (sum(lengths_s[:n]) / sum(lengths_s) for n in (track, track + 1))
-    return 0.4 + 0.6 * start, 0.4 + 0.6 * stop
 
 
 def _made(
     job: FileJob,
-    track: int,
-    plan: MasteringPlan,
     aim: Aim,
+    goal_lufs: float | None,
     tries: int,
     report_progress: ReportProgress | None,
 ) -> MasterFile:
     """Write the file beside its place, and measure it."""
-    limiter = plan.limiter(job.programme, track)
+    plan = job.plan(aim, tries, part_of(report_progress, 0.0, 0.4, "finding the gain"))
+    limiter = plan.limiter(job.programme)
     stages = plan.stages(job.programme, limiter)
-    writing = part_of(report_progress, 0.0, 0.7, "encoding")
+    writing = part_of(report_progress, 0.4, 0.8, "encoding")
+    rendered_lufs = _write(job, render(job.programme.samples, stages, writing))
+    loudness = measure_file(
+        job.candidate,
+        channel_layout=job.settings.channel_layout,
+        dual_mono=job.settings.dual_mono,
+        report_progress=part_of(report_progress, 0.8, 1.0, "measuring the file"),
+    )
+    return MasterFile(
+        plan,
+        rendered_lufs,
+        loudness,
+        limiter.max_reduction_db if limiter else 0.0,
+        job.first_aim().ceiling_db - aim.ceiling_db,
+        rendered_lufs if goal_lufs is None else goal_lufs,
+        tries,
+    )
+
+
+def _write(job: FileJob, blocks: Iterable[Samples]) -> float:
+    """Encode what was rendered, and give its loudness."""
+    meter = EnergyMeter(job.programme.sample_rate_hz, job.programme.weights)
     with AudioEncoder(
         job.candidate,
         job.encoding,
@@ -140,38 +177,23 @@ def _made(
         tags=job.tags,
         frames=len(job.programme.samples),
     ) as encoder:
-        for block in render(job.programme.samples, stages, writing):
+        for block in blocks:
             encoder.write(block)
-    loudness = measure_file(
-        job.candidate,
-        channel_layout=job.settings.channel_layout,
-        dual_mono=job.settings.dual_mono,
-        report_progress=part_of(report_progress, 0.7, 1.0, "measuring the file"),
-    )
-    reduction_db = limiter.max_reduction_db if limiter else 0.0
-    back_off_db = job.first_ceiling_db() - aim.ceilings_db[track]
-    return MasterFile(plan, loudness, reduction_db, back_off_db, tries)
+            meter.update(block)
+    return integrated_lufs(meter.step_energies)
 
 
-def _misses(made: Sequence[MasterFile], target: MasteringTarget) -> tuple[float, float]:
-    """Give how far files are off: above the ceiling, which weighs more, and in loudness."""
-    over_db = max(file.loudness.true_peak_db for file in made) - target.true_peak_db
-    loudness_lufs = album_loudness([file.loudness for file in made]).integrated_lufs
-    return max(0.0, over_db), abs(loudness_lufs - target.target_lufs)
+def _misses(made: MasterFile, ceiling_db: float) -> tuple[float, float]:
+    """Give how far a file is off: above the ceiling, which weighs more, and in loudness."""
+    return made.over_db(ceiling_db), abs(made.is_off_lu)
 
 
-def _corrected(
-    aim: Aim, made: Sequence[MasterFile], target: MasteringTarget, plan: MasteringPlan
-) -> Aim:
-    """Move the aim by what the codec did; it stays where the files are as good as they get."""
-    loudness_lufs = aim.loudness_lufs
-    together = album_loudness([file.loudness for file in made])
-    off_lu = target.target_lufs - together.integrated_lufs
-    if plan.reached and abs(off_lu) > TOLERANCE_LU:
-        loudness_lufs += off_lu
-    overs_db = [file.loudness.true_peak_db - target.true_peak_db for file in made]
-    ceilings_db = [
-        ceiling_db - (_BACK_OFF * over_db + _BACK_OFF_DB if over_db > 0 else 0.0)
-        for ceiling_db, over_db in zip(aim.ceilings_db, overs_db, strict=True)
-    ]
-    return Aim(loudness_lufs, tuple(ceilings_db))
+def _corrected(aim: Aim, made: MasterFile, ceiling_db: float) -> Aim:
+    """Move the aim by what the codec did; it stays where the file is as good as it gets."""
+    loudness_lufs, lower_ceiling_db = aim.loudness_lufs, aim.ceiling_db
+    if made.plan.reached and abs(made.is_off_lu) > TOLERANCE_LU:
+        loudness_lufs += made.is_off_lu
+    over_db = made.over_db(ceiling_db)
+    if over_db:
+        lower_ceiling_db -= _BACK_OFF * over_db + _BACK_OFF_DB
+    return Aim(loudness_lufs, lower_ceiling_db)

@@ -39,11 +39,11 @@ class Aim:
 
     Attributes:
         loudness_lufs: Integrated loudness of all together.
-        ceilings_db: True peak of each, dBTP.
+        ceiling_db: True peak of each, dBTP.
     """
 
     loudness_lufs: float
-    ceilings_db: tuple[float, ...]
+    ceiling_db: float
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class MasteringPlan:
 
     Attributes:
         gain_db: Gain before the limiter, the same for all.
-        ceilings_db: What the limiter holds each track's true peak under; None is no limiter.
+        ceiling_db: What the limiter holds the true peak under; None is no limiter.
         integrated_lufs: Loudness that was found for it.
         reached: Whether that is the target.
         mode_reason: Why it is limited, or not.
@@ -61,7 +61,7 @@ class MasteringPlan:
     """
 
     gain_db: float
-    ceilings_db: tuple[float, ...] | None
+    ceiling_db: float | None
     integrated_lufs: float
     reached: bool
     mode_reason: str
@@ -73,11 +73,11 @@ class MasteringPlan:
         gain = Gain(self.gain_db, programme.channels)
         return [gain] if limiter is None else [gain, limiter]
 
-    def limiter(self, programme: Programme, track: int = 0) -> TruePeakLimiter | None:
-        """Make the limiter of a track, if there is one."""
-        if self.ceilings_db is None:
+    def limiter(self, programme: Programme) -> TruePeakLimiter | None:
+        """Make the limiter, if there is one."""
+        if self.ceiling_db is None:
             return None
-        ceiling = amplitude(self.ceilings_db[track])
+        ceiling = amplitude(self.ceiling_db)
         return TruePeakLimiter(programme.sample_rate_hz, programme.channels, ceiling)
 
 
@@ -125,13 +125,9 @@ def plan_master(
     """
     before = album_loudness([track.loudness for track in tracks])
     gain_db = linear_gain_db(before, aim.loudness_lufs)
-    room_db, nearest = min(
-        (ceiling_db - track.loudness.true_peak_db - _ROUNDING_DB, n)
-        for n, (track, ceiling_db) in enumerate(zip(tracks, aim.ceilings_db, strict=True))
-    )
-    peak_db = tracks[nearest].loudness.true_peak_db + gain_db
-    peak = f"the true peak to {peak_db:+.1f} dBTP"
-    ceiling = f"the ceiling of {aim.ceilings_db[nearest]:.1f} dBTP"
+    room_db = aim.ceiling_db - before.true_peak_db - _ROUNDING_DB
+    peak = f"the true peak to {before.true_peak_db + gain_db:+.1f} dBTP"
+    ceiling = f"the ceiling of {aim.ceiling_db:.1f} dBTP"
     if gain_db <= room_db:
         why = f"A gain of {gain_db:+.1f} dB brings {peak}, not above {ceiling}: no limiting."
         return MasteringPlan(gain_db, None, aim.loudness_lufs, reached=True, mode_reason=why)
@@ -151,7 +147,7 @@ def _limited(search: "_Search", too_much: str, report_share: ReportShare | None)
     )
     return MasteringPlan(
         best.gain_db,
-        search.aim.ceilings_db,
+        search.aim.ceiling_db,
         best.integrated_lufs,
         reached,
         f"{too_much}: the peaks are limited.",
@@ -180,8 +176,6 @@ class _Search:
         self._tracks = tracks
         self._before = before
         self._lowest_db = room_db  # from here on the limiter works
-        # Tracks may have ceilings of their own; the model has one, and is corrected by trials.
-        self._ceiling_db = min(aim.ceilings_db)
         self._model_error_lu = 0.0
         self.trials: list[_Trial] = []
 
@@ -190,7 +184,7 @@ class _Search:
         while len(self.trials) < _MOST_PASSES:
             highest_db = self._lowest_db + _SEARCH_RANGE_DB
             gain_db = _root(self._modelled_room_db, self._lowest_db, highest_db)
-            modelled_lufs = modelled_limited_lufs(self._before, gain_db, self._ceiling_db)
+            modelled_lufs = modelled_limited_lufs(self._before, gain_db, self.aim.ceiling_db)
             if self.trials and abs(self.trials[-1].room_db) <= _TRUSTED_LU:
                 return self._trial(gain_db, modelled_lufs + self._model_error_lu)
             share = _pass_share(report_share, len(self.trials))
@@ -205,7 +199,7 @@ class _Search:
         return _Trial(gain_db, lufs, room_db)
 
     def _modelled_room_db(self, gain_db: float) -> float:
-        lufs = modelled_limited_lufs(self._before, gain_db, self._ceiling_db)
+        lufs = modelled_limited_lufs(self._before, gain_db, self.aim.ceiling_db)
         return self._trial(gain_db, lufs + self._model_error_lu).room_db
 
     def _limited_lufs(self, gain_db: float, report_share: ReportShare | None) -> float:
@@ -213,8 +207,9 @@ class _Search:
         whole_s = sum(track.duration_s for track in self._tracks)
         energies: list[NDArray[np.float64]] = []
         before_s = 0.0
-        for track, ceiling_db in zip(self._tracks, self.aim.ceilings_db, strict=True):
-            rate, ceiling = track.sample_rate_hz, amplitude(ceiling_db)
+        ceiling = amplitude(self.aim.ceiling_db)
+        for track in self._tracks:
+            rate = track.sample_rate_hz
             limiter = TruePeakLimiter(rate, track.channels, ceiling, is_draft=True)
             meter = EnergyMeter(rate, track.weights)
             parts = (before_s / whole_s, (before_s + track.duration_s) / whole_s)

@@ -27,7 +27,7 @@ def loudness_figures(loudness: Loudness) -> Figures:
 
 def metrics(mastering: Mastering, spectra: Spectra | None = None) -> Figures:
     """Give what was done to the programme."""
-    record, limited = mastering.shaping, mastering.plan.ceilings_db is not None
+    record, limited = mastering.shaping, mastering.plan.ceiling_db is not None
     figures: Figures = {
         "gainDb": _figure(mastering.plan.gain_db),
         "maxGainReductionDb": _figure(mastering.max_reduction_db),
@@ -69,11 +69,16 @@ def _compression_figures(compression: CompressionReport) -> Figures:
 def verification(mastering: Mastering) -> dict[str, Figure | Figures]:
     """Give what the encoded file measures, beside what was asked for."""
     target = mastering.settings.target
+    album: Figures = {}
+    if mastering.track_lufs is not None:
+        album["trackLufs"] = _figure(mastering.track_lufs)
+        album["albumLufs"] = _figure(mastering.plan.integrated_lufs)
     return {
         "passed": mastering.achieved,
         "achieved": mastering.achieved,
         "reason": mastering.reason,
         "targetLufs": target.target_lufs,
+        **album,
         "toleranceLu": TOLERANCE_LU,
         "truePeakCeilingDb": target.true_peak_db,
         "lraTarget": target.lra_lu,

@@ -166,10 +166,10 @@ def _silent(loudness: Loudness) -> UnusableMedia:
     )
 
 
-def is_on_target(loudness: Loudness, target: MasteringTarget) -> bool:
-    """Tell whether loudness (to 0.1 LU), true peak and loudness range are as asked for."""
+def is_on_target(loudness: Loudness, target: MasteringTarget, goal_lufs: float) -> bool:
+    """Tell whether a master's loudness (to 0.1 LU), true peak and range are as they shall be."""
     return (
-        abs(loudness.integrated_lufs - target.target_lufs) <= TOLERANCE_LU
+        abs(loudness.integrated_lufs - goal_lufs) <= TOLERANCE_LU
         and loudness.true_peak_db <= target.true_peak_db
         and not range_is_missed(loudness, target)
     )

@@ -1,7 +1,9 @@
 """Bring a programme to a loudness target under a true-peak ceiling."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -11,8 +13,14 @@ from resources.artifacts import ArtifactStore
 from resources.devices import CPU
 from resources.forecast import size_class
 from resources.gpu import Gpu
+from resources.lease import Lease
 from resources.progress import Progress
-from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.errors import (
+    InvalidParameter,
+    MediaTooLarge,
+    UnsupportedMedia,
+    UnusableMedia,
+)
 from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.operation import (
     ModelIdentity,
@@ -24,7 +32,10 @@ from studio_pipelines.operation import (
 
 if TYPE_CHECKING:
     from studio_pipelines.media.audio import AudioClip
+    from studio_pipelines.media.audio_encoding import AudioEncoding
+    from studio_pipelines.media.mastering_plan import MasteringPlan
     from studio_pipelines.media.mastering_target import MasteringSettings
+    from studio_pipelines.media.programme import Programme
     from studio_pipelines.media.reference_match import Reference
 
 MODEL = ModelIdentity("studio-master", "2", "Apache-2.0", "builtin")
@@ -52,8 +63,8 @@ class AudioMaster(Parameters):
 
     preset: Literal["streaming", "apple", "podcast", "ebu", "atsc"] | None = Field(
         None,
-        description="Target and ceiling by where the master will be heard. Left out, it is the "
-        "loudness of the reference, or streaming where there is none.",
+        description="Target and ceiling by where it will be heard; left out, the reference's "
+        "loudness, or streaming where there is none.",
     )
     target_lufs: float | None = Field(
         None, ge=-70, le=-5, description="Integrated loudness in LUFS instead of the preset's."
@@ -66,8 +77,7 @@ class AudioMaster(Parameters):
     )
     mode: Literal["linear", "dynamic", "auto"] = Field(
         "auto",
-        description="Reach the target by gain only, or by levelling and limiting too; auto does "
-        "that only where it must.",
+        description="Reach the target by gain only, or level and limit too, auto where it must.",
     )
     eq: Equaliser = Field(default_factory=Equaliser, description="Tilt, low and high.")
     match: float | None = Field(
@@ -93,9 +103,41 @@ class AudioMaster(Parameters):
         None, description="In Hz; left out, that of the input where the format has it."
     )
     bitrate: int | None = Field(None, ge=8, le=512, description="Of lossy formats, in kbit/s.")
+    album_mode: bool = Field(
+        False, description="Bring a list to the target as one: all get the same gain."
+    )
 
 
-@studio_op(AudioMaster)
+def _album_plan(
+    _context: dg.OpExecutionContext,
+    params: AudioMaster,
+    items: Sequence[Artifact],
+    artifacts: ArtifactStore,
+    gpu: Gpu,
+    progress: Progress,
+    reference: Artifact | None = None,
+) -> "MasteringPlan | None":
+    """Find the gain that all tracks of an album get; a track that is unusable says so later."""
+    from studio_pipelines.media.mastering_preparation import plan_album, prepared
+
+    if not params.album_mode:
+        return None
+    encoding, tracks = _encoding(params), list["Programme"]()
+    with _lease(gpu, progress, len(items)), artifacts.scratch() as folder:
+        matched = _reference(artifacts, reference, params)
+        for number, item in enumerate(items, 1):
+            progress.report(0.0, f"measuring track {number} of {len(items)}")
+            with suppress(UnusableMedia, UnsupportedMedia, MediaTooLarge):
+                clip = _decode(artifacts, item, "audio", in_memory_bytes=0)
+                settings = _settings(params, clip.channel_layout, matched)
+                rate = encoding.sample_rate_hz(clip.sample_rate_hz)
+                made = prepared(clip.samples, clip.sample_rate_hz, rate, settings, folder)
+                tracks.append(made.programme)
+        progress.report(0.0, "finding the album's gain")
+        return plan_album(tracks, _settings(params, "", matched), encoding) if tracks else None
+
+
+@studio_op(AudioMaster, prepare=_album_plan)
 def audio_master(
     _context: dg.OpExecutionContext,
     params: AudioMaster,
@@ -103,27 +145,18 @@ def audio_master(
     artifacts: ArtifactStore,
     gpu: Gpu,
     progress: Progress,
+    shared: Any,
     reference: Artifact | None = None,
 ) -> OperationResult:
     """Master a song: tone and loudness as asked for, true peak under the ceiling, measured."""
-    from studio_pipelines.media.audio_encoding import AudioEncoding
     from studio_pipelines.media.mastering import master_file
     from studio_pipelines.media.mastering_account import write_account
     from studio_pipelines.media.mastering_report import metrics, verification
 
-    encoding = AudioEncoding(
-        params.format, params.bit_depth, params.bitrate, params.dither, params.sample_rate
-    )
+    encoding = _encoding(params)
     progress.report(0.0, "decoding")
     clip = _decode(artifacts, audio, "audio")
-    channel_seconds = clip.samples.size / clip.sample_rate_hz
-    lease = gpu.lease(
-        MODEL.name,
-        size_class(channel_seconds, "channel-seconds"),
-        guess_mib=FIRST_GUESS_MIB,
-        device=CPU,
-        on_wait=partial(progress.report, 0.0, "waiting for memory"),
-    )
+    lease = _lease(gpu, progress, clip.samples.size / clip.sample_rate_hz)
     with lease, artifacts.scratch() as folder:
         settings = _settings(params, clip.channel_layout, _reference(artifacts, reference, params))
         file = folder / f"master.{encoding.extension}"
@@ -134,18 +167,19 @@ def audio_master(
             settings,
             encoding,
             file,
+            album=shared,
             report_progress=progress.report,
         )
         progress.report(1.0, "storing")
         spectra = write_account(folder, mastering, clip, file)
         preview = (folder / "loudness.png").read_bytes()
         kept = {
-            name: artifacts.adopt(path, media_type=media_type, filename=path.name)
-            for name, path, media_type in (
-                ("master", file, encoding.media_type),
-                ("loudness", folder / "loudness.png", PNG.mime),
-                ("spectrum", folder / "spectrum.png", PNG.mime),
-                ("report", folder / "report.json", "application/json"),
+            name: artifacts.adopt(folder / filename, media_type=media_type, filename=filename)
+            for name, filename, media_type in (
+                ("master", file.name, encoding.media_type),
+                ("loudness", "loudness.png", PNG.mime),
+                ("spectrum", "spectrum.png", PNG.mime),
+                ("report", "report.json", "application/json"),
             )
         }
     return OperationResult(
@@ -162,11 +196,29 @@ def audio_master(
     )
 
 
-def _decode(artifacts: ArtifactStore, artifact: Artifact, field: str) -> "AudioClip":
+def _lease(gpu: Gpu, progress: Progress, work: float) -> Lease:
+    return gpu.lease(
+        MODEL.name,
+        size_class(work, "channel-seconds"),
+        guess_mib=FIRST_GUESS_MIB,
+        device=CPU,
+        on_wait=partial(progress.report, 0.0, "waiting for memory"),
+    )
+
+
+def _encoding(told: AudioMaster) -> "AudioEncoding":
+    from studio_pipelines.media.audio_encoding import AudioEncoding
+
+    return AudioEncoding(told.format, told.bit_depth, told.bitrate, told.dither, told.sample_rate)
+
+
+def _decode(
+    artifacts: ArtifactStore, artifact: Artifact, field: str, in_memory_bytes: int = IN_MEMORY_BYTES
+) -> "AudioClip":
     from studio_pipelines.media.limits import MediaLimits
     from studio_pipelines.media.shared_decoder import shared_decoder
 
-    limits = MediaLimits(in_memory_bytes=IN_MEMORY_BYTES)
+    limits = MediaLimits(in_memory_bytes=in_memory_bytes)
     with artifacts.local_path(artifact) as path:
         return shared_decoder().audio(path, field=field, limits=limits)
 
@@ -197,13 +249,11 @@ def _settings(
 
     tone = ToneControls(params.eq.tilt, params.eq.low, params.eq.high)
     match = 1.0 if params.match is None else params.match
-    return MasteringSettings(
-        target_of(params.preset, params.target_lufs, params.true_peak_db, params.lra, reference),
-        params.mode,
-        params.dual_mono,
-        channel_layout,
-        Shaping(tone, reference, match, params.compress, params.width),
+    shaping = Shaping(tone, reference, match, params.compress, params.width)
+    target = target_of(
+        params.preset, params.target_lufs, params.true_peak_db, params.lra, reference
     )
+    return MasteringSettings(target, params.mode, params.dual_mono, channel_layout, shaping)
 
 
 def _preload() -> None:
@@ -241,12 +291,6 @@ OPERATION = Operation(
             "audio": "asset:ast_0123456789abcdef01234567",
             "reference": "asset:ast_76543210fedcba9876543210",
             "match": 0.8,
-        },
-        "louder and brighter": {
-            "audio": "asset:ast_0123456789abcdef01234567",
-            "targetLufs": -11,
-            "eq": {"tilt": 0.3, "low": 1},
-            "compress": 0.4,
         },
     },
 )

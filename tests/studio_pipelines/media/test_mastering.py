@@ -123,7 +123,7 @@ def test_on_target_or_a_reason(
 
 def test_linear_changes_nothing_but_the_gain() -> None:
     out, mastering = master(music(), RATE, MasteringSettings(PRESETS["ebu"]))
-    assert mastering.plan.ceilings_db is None
+    assert mastering.plan.ceiling_db is None
     assert mastering.max_reduction_db == 0
     gain = np.float32(10 ** (mastering.plan.gain_db / 20))
     np.testing.assert_array_equal(out, music() * gain)
@@ -140,7 +140,7 @@ def test_linear_stops_at_the_ceiling_and_says_so() -> None:
 def test_auto_limits_where_a_gain_does_not_do() -> None:
     _, mastering = master(music(), RATE, MasteringSettings(MasteringTarget(-12, -1)))
     assert mastering.achieved
-    assert mastering.plan.ceilings_db == (-1,)
+    assert mastering.plan.ceiling_db == -1
     assert mastering.max_reduction_db > 1
     assert "limited" in mastering.reason
 
