@@ -36,6 +36,7 @@ class Mastering:
         tries: How often it was encoded.
         back_off_db: How far below the ceiling it was limited, for what the codec adds, ≥ 0.
         track_lufs: What a track of an album shall measure, by the album's gain; else None.
+        album: The album's plan, or None.
     """
 
     settings: MasteringSettings
@@ -48,6 +49,7 @@ class Mastering:
     tries: int = 1
     back_off_db: float = 0.0
     track_lufs: float | None = None
+    album: MasteringPlan | None = None
 
     @property
     def goal_lufs(self) -> float:
@@ -57,7 +59,7 @@ class Mastering:
     @property
     def achieved(self) -> bool:
         """Whether loudness (to 0.1 LU), true peak and loudness range are as asked for."""
-        album_is_missed = self.track_lufs is not None and not self.plan.reached
+        album_is_missed = self.album is not None and not self.album.reached
         return not album_is_missed and is_on_target(
             self.after, self.settings.target, self.goal_lufs
         )
@@ -201,4 +203,5 @@ def master_file(
         made.tries,
         made.back_off_db,
         made.goal_lufs if album else None,
+        album,
     )

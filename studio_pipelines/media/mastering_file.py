@@ -57,15 +57,15 @@ class FileJob:
         return first_aim(self.settings, self.encoding, self.programme.sample_rate_hz)
 
     def plan(self, aim: Aim, tries: int, report_share: ReportShare | None) -> MasteringPlan:
-        """Find the gain for an aim; an album's track begins with the album's gain."""
+        """Find the gain for an aim; an album's track begins with the album's gain.
+
+        What the codec then takes from its loudness, it is given alone.
+        """
         mode, album = self.settings.mode, self.album
         if album is not None and tries == 1:
             # The limiter leaves alone a track that stays below the ceiling.
             return replace(album, ceiling_db=None if mode == "linear" else aim.ceiling_db)
-        alone = plan_master([self.programme], mode, aim, report_share)
-        if album is None:
-            return alone
-        return replace(album, gain_db=alone.gain_db, ceiling_db=alone.ceiling_db)
+        return plan_master([self.programme], mode, aim, report_share)
 
 
 @dataclass(frozen=True, eq=False)

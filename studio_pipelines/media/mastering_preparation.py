@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio_pipelines.media.audio import AudioClip
 from studio_pipelines.media.audio_blocks import ReportShare, Samples
 from studio_pipelines.media.audio_chain import ReportProgress, part_of, within
 from studio_pipelines.media.audio_encoding import AudioEncoding
@@ -50,6 +51,15 @@ def prepared(
         report_progress=within(report_progress, 0.4, 1.0),
     )
     return Prepared(source.loudness, programme, record)
+
+
+def prepared_track(
+    clip: AudioClip, settings: MasteringSettings, encoding: AudioEncoding, folder: Path
+) -> Programme:
+    """Prepare a track of an album, for its plan; see ``master_file`` for arguments and errors."""
+    encoding.require_room_for(clip.channels)
+    rate = encoding.sample_rate_hz(clip.sample_rate_hz)
+    return prepared(clip.samples, clip.sample_rate_hz, rate, settings, folder).programme
 
 
 def plan_album(

@@ -70,9 +70,9 @@ def verification(mastering: Mastering) -> dict[str, Figure | Figures]:
     """Give what the encoded file measures, beside what was asked for."""
     target = mastering.settings.target
     album: Figures = {}
-    if mastering.track_lufs is not None:
-        album["trackLufs"] = _figure(mastering.track_lufs)
-        album["albumLufs"] = _figure(mastering.plan.integrated_lufs)
+    if mastering.album is not None:
+        album["trackLufs"] = _figure(mastering.goal_lufs)
+        album["albumLufs"] = _figure(mastering.album.integrated_lufs)
     return {
         "passed": mastering.achieved,
         "achieved": mastering.achieved,

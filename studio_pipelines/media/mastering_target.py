@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+
 from studio_pipelines.errors import InvalidParameter, UnusableMedia
 from studio_pipelines.media.audio_blocks import ReportShare, Samples, blocks_of
 from studio_pipelines.media.k_weighting import channel_weights
-from studio_pipelines.media.loudness import SHORTEST_S, Loudness, LoudnessMeter
+from studio_pipelines.media.loudness import SHORTEST_S, Loudness, LoudnessMeter, amplitude
 from studio_pipelines.media.loudness_gating import ABSOLUTE_GATE_LUFS
 from studio_pipelines.media.loudness_range import RANGE_TOLERANCE_LU
 from studio_pipelines.media.programme import Programme
@@ -128,8 +130,8 @@ def measure_programme(
     """Measure what shall be mastered, and refuse what cannot be.
 
     Raises:
-        UnusableMedia: It is shorter than 0.4 s, silent (all below -70 LUFS), holds NaN or infinite
-            samples, or has no channels or more than 8.
+        UnusableMedia: It is shorter than 0.4 s, silent (all below -70 LUFS), constant, holds NaN or
+            infinite samples, or has no channels or more than 8.
     """
     duration_s = len(samples) / sample_rate_hz
     if duration_s < SHORTEST_S:
@@ -141,10 +143,12 @@ def measure_programme(
         samples.shape[1], settings.channel_layout, dual_mono=settings.dual_mono
     )
     meter = LoudnessMeter(sample_rate_hz, weights)
+    moves = False
     for block in blocks_of(samples, report_share):
         meter.update(block)
+        moves = moves or bool((np.abs(block - samples[0]) > amplitude(ABSOLUTE_GATE_LUFS)).any())
     loudness = meter.result()
-    if loudness.integrated_lufs == -math.inf:
+    if loudness.integrated_lufs == -math.inf or not moves:
         raise _silent(loudness)
     return Programme(samples, sample_rate_hz, weights, loudness)
 
@@ -154,8 +158,8 @@ def _silent(loudness: Loudness) -> UnusableMedia:
     peak = f"its true peak is {loudness.true_peak_db:.1f} dBTP"
     if loudness.sample_peak_db > ABSOLUTE_GATE_LUFS:
         return UnusableMedia(
-            f"the sound holds nothing that can be heard, though {peak}: all of it is below "
-            f"{ABSOLUTE_GATE_LUFS:g} LUFS, as a constant offset (DC) is, or a single click",
+            f"the sound holds nothing that can be heard, though {peak}: a constant offset (DC), or "
+            f"what lies below hearing",
             field="audio",
             hint="Check the recording: a constant offset comes from a faulty converter.",
         )

@@ -1,7 +1,6 @@
 """Bring a programme to a loudness target under a true-peak ceiling."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,12 +14,7 @@ from resources.forecast import size_class
 from resources.gpu import Gpu
 from resources.lease import Lease
 from resources.progress import Progress
-from studio_pipelines.errors import (
-    InvalidParameter,
-    MediaTooLarge,
-    UnsupportedMedia,
-    UnusableMedia,
-)
+from studio_pipelines.errors import InvalidParameter, StudioError
 from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.operation import (
     ModelIdentity,
@@ -48,12 +42,7 @@ IN_MEMORY_BYTES = 128 << 20
 class Equaliser(Parameters):
     """Three tone controls; the gain between them is smooth."""
 
-    tilt: float = Field(
-        default=0.0,
-        ge=-2,
-        le=2,
-        description="Slope about 1 kHz in dB an octave; above 0 is brighter.",
-    )
+    tilt: float = Field(default=0.0, ge=-2, le=2, description="In dB an octave, about 1 kHz.")
     low: float = Field(default=0.0, ge=-12, le=12, description="In dB, below about 120 Hz.")
     high: float = Field(default=0.0, ge=-12, le=12, description="In dB, above about 8 kHz.")
 
@@ -62,9 +51,7 @@ class AudioMaster(Parameters):
     """What to do to the sound, how loud the master shall be, and how to store it."""
 
     preset: Literal["streaming", "apple", "podcast", "ebu", "atsc"] | None = Field(
-        None,
-        description="Target and ceiling by where it will be heard; left out, the reference's "
-        "loudness, or streaming where there is none.",
+        None, description="Target and ceiling; left out, the reference's loudness, or streaming."
     )
     target_lufs: float | None = Field(
         None, ge=-70, le=-5, description="Integrated loudness in LUFS instead of the preset's."
@@ -76,22 +63,17 @@ class AudioMaster(Parameters):
         None, ge=1, le=30, description="Largest loudness range in LU; a wider one is levelled."
     )
     mode: Literal["linear", "dynamic", "auto"] = Field(
-        "auto",
-        description="Reach the target by gain only, or level and limit too, auto where it must.",
+        "auto", description="Reach the target by gain only, or level and limit where it must."
     )
     eq: Equaliser = Field(default_factory=Equaliser, description="Tilt, low and high.")
     match: float | None = Field(
         None, ge=0, le=1, description="Share of the reference's tone and width taken over; all."
     )
-    compress: float = Field(
-        0.0, ge=0, le=1, description="Compression in three bands: 0 is none, 1 a ratio of 2."
-    )
-    width: float = Field(
-        1.0, ge=0, le=2, description="Of the stereo image: 0 is mono, 1 leaves it as it is."
-    )
+    compress: float = Field(0.0, ge=0, le=1, description="In three bands: 1 is a ratio of 2.")
+    width: float = Field(1.0, ge=0, le=2, description="0 is mono, 1 leaves it as it is.")
     dual_mono: bool = Field(False, description="Count a mono file as played by two loudspeakers.")
     format: Literal["wav", "flac", "mp3", "aac", "opus"] = Field(
-        "wav", description="Format of the master."
+        "wav", description="Of the master."
     )
     bit_depth: Literal[16, 24, 32] | None = Field(
         None, description="Bits of wav and flac; 24 when left out, 32 is floating point."
@@ -103,9 +85,7 @@ class AudioMaster(Parameters):
         None, description="In Hz; left out, that of the input where the format has it."
     )
     bitrate: int | None = Field(None, ge=8, le=512, description="Of lossy formats, in kbit/s.")
-    album_mode: bool = Field(
-        False, description="Bring a list to the target as one: all get the same gain."
-    )
+    album_mode: bool = Field(False, description="Bring a list to the target by one gain for all.")
 
 
 def _album_plan(
@@ -118,7 +98,7 @@ def _album_plan(
     reference: Artifact | None = None,
 ) -> "MasteringPlan | None":
     """Find the gain that all tracks of an album get; a track that is unusable says so later."""
-    from studio_pipelines.media.mastering_preparation import plan_album, prepared
+    from studio_pipelines.media.mastering_preparation import plan_album, prepared_track
 
     if not params.album_mode:
         return None
@@ -127,12 +107,13 @@ def _album_plan(
         matched = _reference(artifacts, reference, params)
         for number, item in enumerate(items, 1):
             progress.report(0.0, f"measuring track {number} of {len(items)}")
-            with suppress(UnusableMedia, UnsupportedMedia, MediaTooLarge):
+            try:
                 clip = _decode(artifacts, item, "audio", in_memory_bytes=0)
                 settings = _settings(params, clip.channel_layout, matched)
-                rate = encoding.sample_rate_hz(clip.sample_rate_hz)
-                made = prepared(clip.samples, clip.sample_rate_hz, rate, settings, folder)
-                tracks.append(made.programme)
+                tracks.append(prepared_track(clip, settings, encoding, folder))
+            except StudioError as fault:
+                if not fault.is_of_one_item:
+                    raise
         progress.report(0.0, "finding the album's gain")
         return plan_album(tracks, _settings(params, "", matched), encoding) if tracks else None
 
@@ -171,7 +152,7 @@ def audio_master(
             report_progress=progress.report,
         )
         progress.report(1.0, "storing")
-        spectra = write_account(folder, mastering, clip, file)
+        told = metrics(mastering, write_account(folder, mastering, clip, file))
         preview = (folder / "loudness.png").read_bytes()
         kept = {
             name: artifacts.adopt(folder / filename, media_type=media_type, filename=filename)
@@ -184,11 +165,7 @@ def audio_master(
         }
     return OperationResult(
         assets=kept,
-        metrics={
-            "audioSeconds": clip.duration_s,
-            **metrics(mastering, spectra),
-            **lease.describe(),
-        },
+        metrics={"audioSeconds": clip.duration_s, **told, **lease.describe()},
         verification=verification(mastering),
         model=MODEL,
         preview_png=preview,
@@ -230,11 +207,7 @@ def _reference(
 
     if reference is None:
         if params.match is not None:
-            raise InvalidParameter(
-                "match needs a reference, and there is none",
-                field="reference",
-                hint="Send the sound to match as reference, or leave match out.",
-            )
+            raise InvalidParameter("match needs a reference, and there is none", field="reference")
         return None
     clip = _decode(artifacts, reference, "reference")
     return measure_reference(clip.samples, clip.sample_rate_hz, clip.channel_layout)
@@ -287,10 +260,9 @@ OPERATION = Operation(
     warm_up=_warm_up,
     examples={
         "streaming": {"audio": "asset:ast_0123456789abcdef01234567", "preset": "streaming"},
-        "like a reference": {
+        "matched": {
             "audio": "asset:ast_0123456789abcdef01234567",
             "reference": "asset:ast_76543210fedcba9876543210",
-            "match": 0.8,
         },
     },
 )

@@ -19,10 +19,10 @@ RATE = 48_000
 
 
 def track(seconds: float, level_db: float, seed: int, rate: int = RATE) -> np.ndarray:
-    """Decaying noise twice a second, fading out at its end: a crest of 15 dB."""
+    """Decaying noise twice a second, silent at its end."""
     rng = np.random.default_rng(seed)
     time_s = np.arange(round(seconds * rate)) / rate
-    level = np.exp(-(time_s % 0.5) / 0.08) + 0.1
+    level = np.exp(-(time_s % 0.5) / 0.08) + 0.3
     level[-rate // 5 :] = 0
     samples = level[:, None] * rng.standard_normal((len(time_s), 2))
     return (10 ** (level_db / 20) * samples).astype("f4")
@@ -71,7 +71,7 @@ def mastered(
 
 
 @pytest.mark.parametrize("name", ["flac", "mp3"])
-@pytest.mark.parametrize("target_lufs", [-23.0, -11.0])
+@pytest.mark.parametrize("target_lufs", [-23.0, -13.0])
 def test_the_album_is_on_target_and_its_tracks_keep_their_distances(
     tmp_path: Path, name: str, target_lufs: float
 ) -> None:
