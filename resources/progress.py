@@ -11,14 +11,13 @@ import redis
 import structlog
 from pydantic import PrivateAttr
 
-from resources import signals
+from resources import run_events, signals
 from resources.artifact import Artifact
 
 MIN_INTERVAL_S = 0.2
 # A broker that hangs holds the op up for so long, and is then left alone for a while.
 BROKER_TIMEOUT_S = 0.5
 LEFT_ALONE_S = 10.0
-STREAM_LENGTH = 200
 # A log message costs an insert into the run's events; an op that makes up stages costs no more.
 MAX_STAGES_LOGGED = 8
 log = structlog.get_logger(__name__)
@@ -27,8 +26,8 @@ log = structlog.get_logger(__name__)
 class Progress(dg.ConfigurableResource):
     """Publishes the progress of the run in hand, at most five times a second.
 
-    The latest state is under the run's progress key; the last 200 are in its stream of events, for
-    those who follow it and come back. Both live a day.
+    The latest state is under the run's progress key, for a day, and each is in the run's stream of
+    events, for those who follow it and come back.
     """
 
     redis_url: str
@@ -104,7 +103,7 @@ class Progress(dg.ConfigurableResource):
         self._log_stage(stage)
 
     def _tell(self, client: redis.Redis, fraction: float, stage: str) -> None:
-        key, stream = signals.progress_key(self._run_id), signals.events_key(self._run_id)
+        key = signals.progress_key(self._run_id)
         if self._fraction is None:
             # A run that starts over finds what its first worker told.
             earlier = client.get(key)
@@ -113,11 +112,9 @@ class Progress(dg.ConfigurableResource):
         told: dict[str, Any] = {"fraction": self._fraction, "stage": stage}
         if self._preview is not None:
             told["preview"] = self._preview
-        text = json.dumps(told)
         pipeline = client.pipeline(transaction=False)
-        pipeline.set(key, text, ex=signals.PROGRESS_TTL_S)
-        pipeline.xadd(stream, {"type": "progress", "data": text}, maxlen=STREAM_LENGTH)
-        pipeline.expire(stream, signals.PROGRESS_TTL_S)
+        pipeline.set(key, json.dumps(told), ex=signals.PROGRESS_TTL_S)
+        run_events.append(pipeline, self._run_id, "progress", told)
         pipeline.execute()
 
     def _log_stage(self, stage: str) -> None:

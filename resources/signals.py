@@ -59,11 +59,6 @@ def progress_key(run_id: str) -> str:
     return f"studio:run:{run_id}:progress"
 
 
-def events_key(run_id: str) -> str:
-    """Name the stream of what happened to a run, for those who follow it."""
-    return f"studio:run:{run_id}:events"
-
-
 @dataclass(frozen=True)
 class WorkerBeat:
     """What a worker process says of itself each second.

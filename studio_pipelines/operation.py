@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from resources.artifact import Artifact
 from resources.handover import Handover
+from resources.model_folder import InstalledModel
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.op_inputs import input_forms, is_list, items_of, visible_signature
@@ -48,6 +49,12 @@ class ModelIdentity:
     version: str
     licence: str
     source: str
+
+    @classmethod
+    def of(cls, model: InstalledModel) -> "ModelIdentity":
+        """Name a model that was pulled."""
+        said = model.declaration
+        return cls(said.name, said.version, said.licence, said.public_source)
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,16 @@ def outcome_of(events: Iterable[DagsterEvent]) -> dict[str, Any] | None:
     return {"status": status} if status else None
 
 
+def figures_of(event: DagsterEvent) -> dict[str, Any]:
+    """Return what an op measured, read off the event of its result."""
+    result: Any = event.materialization.metadata[RESULT_METADATA].value
+    return {
+        "operation": event.materialization.asset_key.path[-1],
+        "metrics": result["metrics"],
+        "verification": result["verification"],
+    }
+
+
 def _why_given_up(message: str) -> Mapping[str, Any] | None:
     return next((error for words, error in _GIVEN_UP.items() if words in message), None)
 
