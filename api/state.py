@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.references import ReferenceResolver
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
+from resources.model_shelf import ModelShelf
 from studio_pipelines.settings import Settings
 
 
@@ -19,6 +20,7 @@ class Services:
     artifacts: ArtifactStore
     references: ReferenceResolver
     jobs: JobSubmissionService
+    models: ModelShelf
 
 
 def services_of(request: Request) -> Services:

@@ -199,7 +199,10 @@ def _pull(
 def _converted(convert: str, source: Path, target: Path) -> Path:
     module, _, function = convert.partition(":")
     target.mkdir()
-    getattr(importlib.import_module(module), function)(source, target)
+    try:
+        getattr(importlib.import_module(module), function)(source, target)
+    except Exception as error:  # other models are pulled all the same
+        raise ConversionFailed(f"{convert}: {type(error).__name__}: {error}") from error
     if not any(target.iterdir()):
         raise ConversionFailed(f"{convert} made no file.")
     return target
