@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
@@ -21,6 +22,7 @@ class Services:
     references: ReferenceResolver
     jobs: JobSubmissionService
     models: ModelShelf
+    events: JobEvents
 
 
 def services_of(request: Request) -> Services:

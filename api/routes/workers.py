@@ -1,7 +1,7 @@
 """``GET /api/workers/status``: the eleven workers, as their heartbeats tell."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
     now_s = datetime.now(UTC).timestamp()
     rows = [_row(worker, beats, tenants, depths, now_s) for worker in workers()]
     for row in rows:
-        row["models"] = _models(row["models"], declared, row["id"])
+        row["models"] = models_of(row["id"], declared, row["models"])
     gpus = {
         f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
         for beat in beats
@@ -79,8 +79,10 @@ def _row(
     }
 
 
-def _models(
-    loaded: list[Mapping[str, Any]], declared: Mapping[str, list[dict[str, Any]]], worker: str
+def models_of(
+    worker: str,
+    declared: Mapping[str, list[dict[str, Any]]],
+    loaded: Iterable[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """Return the models of a worker: those declared for it, and what else its process has loaded.
 
