@@ -19,6 +19,7 @@ from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
 from resources.tracing import tracer_provider
 from studio_pipelines.instance import open_instance
+from studio_pipelines.model_shelf import model_shelf
 from studio_pipelines.settings import Settings, load_settings
 
 
@@ -91,5 +92,6 @@ def make_services(settings: Settings) -> Services:
         artifacts=artifacts,
         references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
         jobs=jobs,
+        models=model_shelf(settings),
         events=JobEvents(jobs, settings.redis_url),
     )
