@@ -112,10 +112,9 @@ def _submit(operation: Operation) -> Handler:
 async def _order(
     services: Services, operation: Operation, submission: Submission, intake: Intake
 ) -> JobOrder:
-    inputs = await services.references.resolve_all(operation, submission.inputs, intake)
     return JobOrder(
         operation=operation,
-        inputs={name: artifact.id for name, artifact in inputs.items()},
+        inputs=await services.references.resolve_all(operation.accepts, submission.inputs, intake),
         parameters=submission.parameters,
         priority=submission.run.priority,
         timeout_s=submission.run.timeout_seconds or operation.timeout_s,
@@ -152,10 +151,11 @@ def _accepted(job_id: str, status: str) -> JSONResponse:
 
 def _request_body(operation: Operation) -> dict[str, Any]:
     schema = body_model(operation).model_json_schema(by_alias=True)
-    form = {"type": "object", "properties": {"params": {"type": "string"}}}
-    form["properties"] |= {
-        name: {"type": "string", "format": "binary"} for name in operation.accepts
-    }
+    file = {"type": "string", "format": "binary"}
+    files: dict[str, Any] = dict.fromkeys(operation.accepts, file)
+    if operation.main_input:
+        files[operation.main_input] = {"anyOf": [file, {"type": "array", "items": file}]}
+    form = {"type": "object", "properties": {"params": {"type": "string"}, **files}}
     examples = {name: {"value": dict(body)} for name, body in operation.examples.items()}
     return {
         "required": True,
