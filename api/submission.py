@@ -25,12 +25,9 @@ from api.job_records import LiveState, job_record, with_timings
 from api.live_state import read_live_state
 from api.outcomes import OutcomeListener
 from resources import memory_readings, signals
-from resources.run_tags import (
-    OPERATION_TAG,
-    job_id_of,
-    run_id_of,
-)
+from resources.run_tags import OPERATION_TAG, job_id_of, run_id_of
 from resources.tracing import inject, start_span
+from studio_pipelines.chain import LinkedChain
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
@@ -60,7 +57,7 @@ class JobSubmissionService:
         await self._listener.stop()
         self._instance.dispose()
 
-    async def require_worker(self, operation: Operation) -> None:
+    async def require_worker(self, operation: Operation | LinkedChain) -> None:
         """Make sure, before anything is made, that the broker and a worker are there.
 
         Raises:
