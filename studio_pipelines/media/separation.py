@@ -1,7 +1,8 @@
 """What a separation offers, and which of it a request asks for."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from studio_pipelines.errors import InvalidParameter
@@ -40,11 +41,13 @@ class StemOffer:
         model: Its name.
         families: Divisions, the usual one first.
         separable: Stems that can be separated alone.
+        made_by: How a stem is made, where it is not by the model's network.
     """
 
     model: str
     families: tuple[StemFamily, ...]
     separable: tuple[str, ...]
+    made_by: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ class Separation(Protocol):
     @property
     def sample_rate_hz(self) -> int:
         """Rate that it works at."""
+        ...
+
+    @property
+    def offer(self) -> StemOffer:
+        """What can be asked of it."""
         ...
 
     def separate(

@@ -51,8 +51,8 @@ def spectrogram(sound: Sound, sample_rate_hz: int) -> Spectrogram:
     lowest, highest = np.empty((2, len(starts)), np.float32)
     power = np.empty((BANDS, len(starts)))
     window = np.hanning(_WINDOW_FRAMES).astype(np.float32)
+    around = max(0, ceil((_WINDOW_FRAMES - step) / 2))
     for column, start in enumerate(starts):
-        around = (_WINDOW_FRAMES - min(step, _WINDOW_FRAMES)) // 2
         stop = min(start + step, sound.frames)
         samples = read_padded(sound, start - around, start + step + around)
         own = samples[around : around + stop - start]

@@ -6,8 +6,8 @@ efficient music source separation tool with pre-trained models, JOSS 5 (50), 202
 that of A. Jansson et al., ISMIR 2017. Code and weights of Spleeter: MIT.
 """
 
+import itertools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class UNet(nn.Module):
         super().__init__()
         inward = (CHANNELS, *_WIDTHS)
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 5, stride=2) for a, b in zip(inward, inward[1:], strict=False)
+            nn.Conv2d(a, b, 5, stride=2) for a, b in itertools.pairwise(inward)
         )
         self.down_norm = nn.ModuleList(nn.BatchNorm2d(width, eps=1e-3) for width in _WIDTHS)
         outward = (*reversed(_WIDTHS[:-1]), 1)

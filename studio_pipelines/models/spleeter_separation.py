@@ -31,6 +31,11 @@ OFFER = StemOffer(
         StemFamily((VOCALS, "drums", "bass"), "other"),
     ),
     separable=(VOCALS, "drums", "bass", "other"),
+    made_by={
+        "drums": "percussive mask on the accompaniment",
+        "bass": "low harmonic mask on the accompaniment",
+        "other": "what the masks leave of the accompaniment",
+    },
 )
 CONTEXT_FRAMES = 192
 # With its context a window has 960 frames: glibc maps each larger activation anew, which costs more
@@ -50,6 +55,7 @@ class SpleeterSeparation:
     """
 
     sample_rate_hz = SAMPLE_RATE_HZ
+    offer = OFFER
 
     def __init__(self, model: Spleeter, *, window_frames: int = WINDOW_FRAMES) -> None:
         self._model = model
