@@ -38,8 +38,8 @@ def accompaniment_masks(
     broad = running_median(magnitudes, _odd(MEDIAN_HZ / bin_hz))
     np.square(lasting, out=lasting)
     np.square(broad, out=broad)
-    drums = (broad + np.float32(_FLOOR / 2)) / (broad + lasting + np.float32(_FLOOR))
-    frequencies_hz = np.arange(magnitudes.shape[1]) * bin_hz
+    drums = ((broad + _FLOOR / 2) / (broad + lasting + _FLOOR)).astype(np.float32)
+    frequencies_hz = bin_hz * np.arange(magnitudes.shape[1], dtype=np.float64)
     octaves = np.log2(np.maximum(frequencies_hz, 1.0) / BASS_FULL_HZ)
     slope = np.clip(octaves / np.log2(BASS_NONE_HZ / BASS_FULL_HZ), 0, 1)
     low = (0.5 + 0.5 * np.cos(np.pi * slope)).astype(np.float32)
@@ -75,7 +75,9 @@ def _running_median(padded: Magnitudes, width: int) -> Magnitudes:  # pragma: no
         out[r, 0] = window[width // 2]
         for n in range(1, count):
             gone, new = row[n - 1], row[n + width - 1]
-            at = np.searchsorted(window, gone)
+            at = 0
+            while window[at] < gone:
+                at += 1
             if new > gone:
                 while at + 1 < width and window[at + 1] < new:
                     window[at] = window[at + 1]

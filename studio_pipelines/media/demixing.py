@@ -122,7 +122,7 @@ def demix_file(
             pictures[name] = stem_picture(store, rate_hz, name)
         whole = (programme, gain) if plan.is_whole else None
         checking = part_of(report_progress, 0.9, 1.0, "measuring the files")
-        check = check_stems(files, whole, checking)
+        check = check_stems(files, programme.frames, whole, checking)
         return Demix(
             files=files,
             pictures=pictures,

@@ -72,7 +72,7 @@ class SampleStore:
     def append(self, block: Samples) -> None:
         """Write (frames, channels) behind what is there."""
         self._file.seek(self.frames * self.channels * _BYTES)
-        self._file.write(np.ascontiguousarray(block, np.float32))
+        self._file.write(np.ascontiguousarray(block, np.float32).data)
         self.frames += len(block)
         if len(block):
             self.peak = max(self.peak, float(block.max()), -float(block.min()))
@@ -81,7 +81,7 @@ class SampleStore:
         """Give (stop - start, channels) float32; 0 <= start <= stop <= frames."""
         samples = np.empty((stop - start, self.channels), np.float32)
         self._file.seek(start * self.channels * _BYTES)
-        self._file.readinto(samples)
+        self._file.readinto(samples.data)
         return samples
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
 """Measure stems' files as a listener's decoder gives them back."""
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from studio_pipelines.media.audio import Samples
 from studio_pipelines.media.audio_chain import ReportShare
 from studio_pipelines.media.encoded_loudness import decoded_blocks
+from studio_pipelines.media.feed import Feed
 from studio_pipelines.media.k_weighting import channel_weights
 from studio_pipelines.media.loudness import (
     BLOCK_FRAMES,
@@ -53,22 +54,16 @@ class _File:
     """One file, decoded on and on, and measured on the way."""
 
     def __init__(self, path: Path) -> None:
-        rate_hz, channels, _, self._blocks = decoded_blocks(path)
+        rate_hz, channels, _, blocks = decoded_blocks(path)
+        self._feed = Feed(blocks)
         self._meter = EnergyMeter(rate_hz, channel_weights(channels))
-        self._waiting = np.empty((0, channels), np.float32)
         self._frames = 0
         self._peak = 0.0
 
-    def take(self, frames: int) -> Samples:
-        """Give the next frames; fewer where the file ends."""
-        parts = [self._waiting]
-        held = len(self._waiting)
-        while held < frames and (block := next(self._blocks, None)) is not None:
-            parts.append(block)
-            held += len(block)
-        held_back = np.concatenate(parts)
-        taken, self._waiting = held_back[:frames], held_back[frames:]
-        if len(taken):
+    def take(self, frames: int) -> Samples | None:
+        """Give the next frames; fewer where the file ends, and None after that."""
+        taken = self._feed.take(frames)
+        if taken is not None:
             self._meter.update(taken)
             self._frames += len(taken)
             self._peak = max(self._peak, float(np.abs(taken).max()))
@@ -82,6 +77,7 @@ class _File:
 
 def check_stems(
     files: dict[str, Path],
+    frames: int,
     whole: tuple[Sound, float] | None,
     report_share: ReportShare | None = None,
 ) -> StemsCheck:
@@ -89,36 +85,33 @@ def check_stems(
 
     Args:
         files: Stems of one sound, all of the same rate and channels.
+        frames: How long they are to be.
         whole: The sound that they sum up to and the gain that they were written with, or None.
         report_share: Called with the share done before each block; may raise to cancel.
     """
     opened = {name: _File(path) for name, path in files.items()}
     residual = ResidualMeter()
-    for blocks, reference in _in_step(opened, whole, report_share):
-        if reference is None:
-            continue
-        total = np.zeros_like(reference)
-        for block in blocks:
-            total[: len(block)] += block[: len(total)]
-        residual.update(reference, total)
+    for start in itertools.count(step=BLOCK_FRAMES):
+        taken = [file.take(BLOCK_FRAMES) for file in opened.values()]
+        blocks = [block for block in taken if block is not None]
+        if not blocks:
+            break
+        if whole is not None:
+            _compare(residual, blocks, *whole, start)
+        if report_share:
+            report_share(min(1.0, start / frames))
     levels = {name: file.level() for name, file in opened.items()}
     return StemsCheck(levels, residual.residual_db if whole else None)
 
 
-def _in_step(
-    opened: dict[str, _File], whole: tuple[Sound, float] | None, report_share: ReportShare | None
-) -> Iterator[tuple[list[Samples], Samples | None]]:
-    position = 0
-    while True:
-        blocks = [file.take(BLOCK_FRAMES) for file in opened.values()]
-        reference = None
-        if whole is not None:
-            sound, gain = whole
-            stop = min(position + BLOCK_FRAMES, sound.frames)
-            reference = sound.read(min(position, stop), stop) * np.float32(gain)
-            if report_share:
-                report_share(min(1.0, position / sound.frames))
-        if not any(map(len, blocks)) and not (reference is not None and len(reference)):
-            return
-        yield blocks, reference
-        position += BLOCK_FRAMES
+def _compare(
+    residual: ResidualMeter, blocks: list[Samples], sound: Sound, gain: float, start: int
+) -> None:
+    """Compare the sum of blocks with the sound there; what a codec has added at its end is left."""
+    stop = min(start + BLOCK_FRAMES, sound.frames)
+    reference = sound.read(min(start, stop), stop) * np.float32(gain)
+    total = np.zeros_like(reference)
+    for block in blocks:
+        common = min(len(block), len(total))
+        total[:common] += block[:common]
+    residual.update(reference, total)

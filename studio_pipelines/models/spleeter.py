@@ -7,6 +7,7 @@ that of A. Jansson et al., ISMIR 2017. Code and weights of Spleeter: MIT.
 """
 
 import itertools
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from studio_pipelines.errors import UnusableModel
 
 SAMPLE_RATE_HZ = 44_100
 CHANNELS = 2
@@ -28,15 +31,11 @@ _FLOOR = 1e-10
 
 # NumPy's own way of pickling an array: what the checkpoints hold, and all that may be unpickled.
 _ARRAY_PARTS: list[Any] = [
-    (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # noqa: SLF001
+    (np.empty(0).__reduce__()[0], "numpy.core.multiarray._reconstruct"),
     np.ndarray,
     np.dtype,
     np.dtypes.Float32DType,
 ]
-
-
-class DamagedCheckpoint(ValueError):
-    """A checkpoint's tensors are not those of the network."""
 
 
 class UNet(nn.Module):
@@ -107,18 +106,21 @@ def load_spleeter(vocals: Path, accompaniment: Path, device: str = "cpu") -> Spl
     Nothing but arrays is unpickled.
 
     Raises:
-        DamagedCheckpoint: The file holds other tensors than the network has.
-        pickle.UnpicklingError: It holds something else than arrays.
+        UnusableModel: A file holds something else than arrays, or others than the network has.
     """
     model = Spleeter()
     for net, path in ((model.vocals, vocals), (model.accompaniment, accompaniment)):
-        with torch.serialization.safe_globals(_ARRAY_PARTS):
-            arrays = torch.load(path, map_location="cpu", weights_only=True)
-        state = {_own_name(key): torch.from_numpy(array) for key, array in arrays.items()}
-        missing, unknown = net.load_state_dict(state, strict=False)
+        try:
+            with torch.serialization.safe_globals(_ARRAY_PARTS):
+                arrays = torch.load(path, map_location="cpu", weights_only=True)
+            state = {_own_name(key): torch.from_numpy(array) for key, array in arrays.items()}
+            missing, unknown = net.load_state_dict(state, strict=False)
+        except (pickle.UnpicklingError, RuntimeError, AttributeError, TypeError) as error:
+            raise UnusableModel(f"{path.name} is not a checkpoint of Spleeter: {error}") from error
+        # Upstream did not count batches, which only training needs.
         missing = [name for name in missing if not name.endswith("num_batches_tracked")]
         if missing or unknown:
-            raise DamagedCheckpoint(f"{path.name}: missing {missing}, unknown {unknown}")
+            raise UnusableModel(f"{path.name} lacks {missing} and has {unknown} too many")
     return model.eval().requires_grad_(requires_grad=False).to(device)
 
 
@@ -126,8 +128,9 @@ def _own_name(key: str) -> str:
     """Map ``down3_conv.1.weight``, ``down3_act.0.bias``, ``up3.0.weight``, ``up3.3.bias``."""
     if key.startswith("up7."):
         return key.replace("up7.0", "head")
-    way, number, part, rest = re.fullmatch(
-        r"(down|up)(\d)(_conv\.1|_act\.0|\.0|\.3)\.(\w+)", key
-    ).groups()
+    found = re.fullmatch(r"(down|up)(\d)(_conv\.1|_act\.0|\.0|\.3)\.(\w+)", key)
+    if found is None:
+        return key
+    way, number, part, rest = found.groups()
     kind = way if part in ("_conv.1", ".0") else f"{way}_norm"
     return f"{kind}.{int(number) - 1}.{rest}"

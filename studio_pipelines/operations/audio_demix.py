@@ -113,7 +113,7 @@ def audio_demix(
     with lease, artifacts.scratch() as folder:
 
         def work(rung: Rung) -> "tuple[Separation, StemPlan, Demix]":
-            separation = _separation(installed, params, lease.model(source), rung)
+            separation = _separation(installed, params, lease.model(source), rung.tile)
             plan = plan_stems(separation.offer, params.stems, params.two_stems)
             report = progress.report
             return (
@@ -163,20 +163,29 @@ def _tiles(installed: InstalledModel, params: AudioDemix) -> tuple[int | None, .
 
 
 def _load(installed: InstalledModel, device: str, _precision: str) -> Any:
-    from studio_pipelines.models.spleeter import load_spleeter
+    if installed.declaration.engine == SPLEETER:
+        from studio_pipelines.models.spleeter import load_spleeter
 
-    return load_spleeter(
-        installed.path("vocals.ckpt"), installed.path("accompaniment.ckpt"), device
-    )
+        checkpoints = (installed.path("vocals.ckpt"), installed.path("accompaniment.ckpt"))
+        return load_spleeter(*checkpoints, device)
+    from studio_pipelines.models.demucs_checkpoint import load_demucs
+
+    trust_pickle = bool(installed.declaration.options.get("trust_pickle", False))
+    return load_demucs(installed.folder, installed.name, trust_pickle=trust_pickle).to(device)
 
 
 def _separation(
-    installed: InstalledModel, params: AudioDemix, model: Any, rung: Rung
+    installed: InstalledModel, params: AudioDemix, model: Any, window_frames: int | None
 ) -> "Separation":
-    from studio_pipelines.models.spleeter_separation import SpleeterSeparation
+    if installed.declaration.engine == SPLEETER:
+        from studio_pipelines.models.spleeter_separation import WINDOW_FRAMES, SpleeterSeparation
 
-    assert rung.tile is not None
-    return SpleeterSeparation(model, window_frames=rung.tile)
+        return SpleeterSeparation(model, window_frames=window_frames or WINDOW_FRAMES)
+    from studio_pipelines.models.demucs_separation import DemucsSeparation, DemucsSettings
+
+    asked = {"shifts": params.shifts, "overlap": params.overlap, "segment_s": params.segment}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return DemucsSeparation(model, DemucsSettings(**given, seed=params.seed))
 
 
 def _store(
