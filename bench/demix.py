@@ -103,8 +103,9 @@ def long_file(stems: int, results: Any) -> None:
     """Demix half an hour; tell time and peak memory."""
     from studio_pipelines.media.audio_encode import AudioEncoding
     from studio_pipelines.media.decoder import Decoder
-    from studio_pipelines.media.demixing import DemixSettings, demix_file
+    from studio_pipelines.media.demixing import demix_file
     from studio_pipelines.media.separation import plan_stems
+    from studio_pipelines.media.stem_files import DemixSettings
     from studio_pipelines.models.spleeter_separation import OFFER, SpleeterSeparation
 
     model = spleeter()
