@@ -20,6 +20,7 @@ from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
 from resources.tracing import tracer_provider
 from studio_pipelines.instance import open_instance
+from studio_pipelines.model_shelf import model_shelf
 from studio_pipelines.settings import Settings, load_settings
 
 
@@ -87,11 +88,14 @@ def make_services(settings: Settings) -> Services:
         allow_private_addresses=settings.fetch_allow_private_addresses,
         max_bytes=settings.max_upload_bytes,
     )
-    jobs = JobSubmissionService(open_instance(waits=False), settings.redis_url)
+    jobs = JobSubmissionService(
+        open_instance(waits=False), settings.redis_url, settings.keep_runs_days
+    )
     return Services(
         settings=settings,
         artifacts=artifacts,
         references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
         jobs=jobs,
+        models=model_shelf(settings),
         events=JobEvents(jobs, settings.redis_url),
     )

@@ -1,5 +1,6 @@
 """``POST /api/<studio>/<verb>``: one route a worker, read off the catalogue."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from api.intake import Intake
 from api.job_order import JobOrder, OpOrder
 from api.request_body import read_body
 from api.schemas import Submission, body_model, parse_submission
-from api.state import Services, services_of
+from api.state import Services, ServicesDep, services_of
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
 from studio_pipelines.operation import Operation
 
@@ -50,8 +51,8 @@ def operation_router() -> APIRouter:
     return router
 
 
-async def _catalogue() -> dict[str, Any]:
-    """List the operations with the schemas of their requests."""
+async def _catalogue(services: ServicesDep) -> dict[str, Any]:
+    """List the operations with the schemas of their requests, and the models that they can use."""
     rows: list[dict[str, Any]] = []
     for worker in workers():
         operation = operation_of(worker)
@@ -60,6 +61,7 @@ async def _catalogue() -> dict[str, Any]:
             "route": f"/api{worker.route}",
             "built": operation is not None,
             "summary": operation.summary if operation else worker.does,
+            "models": await asyncio.to_thread(services.models.rows, worker.id),
         }
         if operation:
             row |= {

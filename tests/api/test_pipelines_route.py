@@ -38,6 +38,12 @@ def test_a_chain_answers_in_the_same_envelope(studio: RunningStudio, pixel_png: 
     record = studio.job(body["jobId"])
     assert record["operation"] == "copy-twice"
     assert record["data"] == data
+    listed = studio.client.get("/api/jobs", params={"operation": "copy-twice"}).json()["jobs"]
+    assert body["jobId"] in {job["jobId"] for job in listed}
+    again = studio.client.post(f"/api/jobs/{body['jobId']}/retry")
+    assert again.status_code == 202, again.text
+    repeated = studio.job_once(again.json()["jobId"], "completed", "failed")
+    assert list(repeated["data"]["steps"]) == ["file_copy", "again"]
 
 
 def test_a_form_with_files_and_fields_of_steps(studio: RunningStudio, pixel_png: bytes) -> None:
