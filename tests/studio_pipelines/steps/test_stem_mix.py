@@ -82,7 +82,7 @@ def mixed(store: ArtifactStore, song: str, config: Mapping[str, Any]) -> dict[st
         {"ops": {"song_take": {"inputs": {"audio": song}}, "stem_mix": {"config": config}}},
         resources={
             "artifacts": store,
-            "progress": Progress(redis_url=""),
+            "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
             "io_manager": dg.mem_io_manager,
         },
         raise_on_error=False,
