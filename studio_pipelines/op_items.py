@@ -45,9 +45,11 @@ class Call:
         if prepare is None:
             return self
         wanted = inspect.signature(prepare).parameters
-        resources = {name: one for name, one in self.resources.items() if name in wanted}
-        mains = [next(iter(item.inputs.values())) for item in items if item.problem is None]
-        shared = prepare(self.context, self.params, mains, **resources)
+        usable = [item.inputs for item in items if item.problem is None]
+        known = {**(usable[0] if usable else {}), **self.resources}
+        given = {name: one for name, one in known.items() if name in wanted}
+        mains = [next(iter(inputs.values())) for inputs in usable]
+        shared = prepare(self.context, self.params, mains, **given)
         return replace(self, resources={**self.resources, "shared": shared})
 
     def once(self, item: Item) -> ItemOutcome:

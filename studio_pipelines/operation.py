@@ -173,9 +173,9 @@ def studio_op(
     Args:
         parameters: The model of the op's parameters.
         prepare: For items that have something in common, such as the gain of an album: called
-            once as ``(context, params, items, <resources>)`` before the first item, ``items``
-            being the assets of the first input, also where there is one. The function takes what
-            it returns as ``shared``. A fault of it fails the job.
+            once as ``(context, params, items, <other inputs>, <resources>)`` before the first
+            item, ``items`` being the assets of the first input, also where there is one. The
+            function takes what it returns as ``shared``. A fault of it fails the job.
     """
 
     def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:

@@ -14,13 +14,12 @@ from typing import Literal
 import numpy as np
 
 from studio_pipelines.media.audio import AudioClip, Samples
-from studio_pipelines.media.audio_chain import ReportProgress, ReportShare, part_of
+from studio_pipelines.media.audio_blocks import BLOCK_FRAMES
+from studio_pipelines.media.audio_chain import ReportProgress, ReportShare, Resampler, part_of
 from studio_pipelines.media.audio_encode import AudioEncoder, AudioEncoding
-from studio_pipelines.media.loudness import BLOCK_FRAMES
-from studio_pipelines.media.programme import as_stereo_at, programme_of
-from studio_pipelines.media.resample import Resample
 from studio_pipelines.media.sample_store import SampleStore, Sound
 from studio_pipelines.media.separation import Separation, StemPlan, Stems
+from studio_pipelines.media.separation_input import as_stereo_at, programme_of
 from studio_pipelines.media.stem_check import StemsCheck, check_stems
 from studio_pipelines.media.stem_plots import stem_picture
 from studio_pipelines.media.stem_residual import ResidualMeter
@@ -208,7 +207,7 @@ def _with_channels(stems: Stems, channels: int) -> Stems:
 
 def _resampled(blocks: Iterator[Stems], names: tuple[str, ...], job: _Job) -> Iterator[Stems]:
     rates = job.separation.sample_rate_hz, job.rate_hz
-    chains = {name: Resample(*rates, job.programme.channels) for name in names}
+    chains = {name: Resampler(*rates, job.programme.channels) for name in names}
     made = 0
     for block in blocks:
         ready = {name: chains[name].process(samples) for name, samples in block.items()}

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from studio_pipelines.media.audio import Samples
+from studio_pipelines.media.audio_blocks import BLOCK_FRAMES
 from studio_pipelines.media.audio_chain import ReportShare
 from studio_pipelines.media.encoded_loudness import decoded_blocks
 from studio_pipelines.media.feed import Feed
 from studio_pipelines.media.k_weighting import channel_weights
 from studio_pipelines.media.loudness import (
-    BLOCK_FRAMES,
     EnergyMeter,
     decibels,
-    integrated_lufs,
 )
+from studio_pipelines.media.loudness_gating import integrated_lufs
 from studio_pipelines.media.sample_store import Sound
 from studio_pipelines.media.stem_residual import ResidualMeter
 

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.media.audio_blocks import BLOCK_FRAMES
 from studio_pipelines.media.audio_chain import ReportShare
 from studio_pipelines.media.feed import Feed
-from studio_pipelines.media.loudness import BLOCK_FRAMES
 from studio_pipelines.media.sample_store import Sound, read_padded
 from studio_pipelines.media.separation import StemFamily, StemOffer, Stems
 from studio_pipelines.models.demucs_checkpoint import DemucsBag, Network

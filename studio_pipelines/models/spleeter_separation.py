@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from studio_pipelines.media.accompaniment_split import accompaniment_masks
+from studio_pipelines.media.audio_blocks import BLOCK_FRAMES
 from studio_pipelines.media.audio_chain import ReportShare
-from studio_pipelines.media.loudness import BLOCK_FRAMES
 from studio_pipelines.media.sample_store import Sound, read_padded
 from studio_pipelines.media.separation import StemFamily, StemOffer, Stems
 from studio_pipelines.models.spleeter import (

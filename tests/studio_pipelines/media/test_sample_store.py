@@ -12,8 +12,8 @@ from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media.audio import AudioClip
 from studio_pipelines.media.downmix import downmix_matrix
 from studio_pipelines.media.feed import Feed
-from studio_pipelines.media.programme import as_stereo_at, programme_of
 from studio_pipelines.media.sample_store import SampleStore, SoundInMemory, read_padded
+from studio_pipelines.media.separation_input import as_stereo_at, programme_of
 
 
 def noise(frames: int, channels: int) -> np.ndarray:
