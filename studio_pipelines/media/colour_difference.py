@@ -95,6 +95,16 @@ def srgb_to_lab(codes: NDArray[Any]) -> _Doubles:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
+def lab_to_srgb(lab: _Doubles) -> _Doubles:
+    """Return the sRGB codes of CIELAB colours (..., 3) under D65; beyond 0-1 outside the gamut."""
+    y = (lab[..., 0] + 16) / 116
+    f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
+    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2))
+    light = xyz @ np.linalg.inv(_RGB_TO_XYZ.T / _RGB_TO_XYZ.sum(axis=1))
+    curved = 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, light * 12.92, curved)
+
+
 def grade_verification(before: Pixels, after: Pixels) -> dict[str, float | int]:
     """Measure what a grade did, on an even grid of at most 262 144 pixels.
 
