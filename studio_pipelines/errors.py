@@ -57,6 +57,13 @@ class InvalidParameter(StudioError):
     code = "invalid_parameter"
 
 
+class UnusableModel(StudioError):
+    """The files of a model are not what its loader understands."""
+
+    status = 500
+    code = "unusable_model"
+
+
 def problem_of(error: StudioError) -> dict[str, Any]:
     """Return the parts of a fault that a job's record keeps."""
     return {

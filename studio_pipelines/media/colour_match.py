@@ -81,9 +81,8 @@ def _square_root(matrix: _Doubles) -> _Doubles:
 
 
 def _transport(source: _Doubles, reference: _Doubles) -> Lut:
+    before, wanted = _drawn(source), _drawn(reference)
     rng = np.random.default_rng(0)
-    before = source[rng.permutation(len(source))[:_TRANSPORTED]]
-    wanted = reference[rng.permutation(len(reference))[:_TRANSPORTED]]
     # The linear solution first: the slices then have little left to do, and less to tear.
     moved = _mkl(before, before, wanted)
     for _ in range(_SLICES):
@@ -92,6 +91,10 @@ def _transport(source: _Doubles, reference: _Doubles) -> Lut:
     return fit_lut(
         before, np.clip(moved, 0, 1), title="Match (transport)", curvature_cost=_CURVATURE_COST
     )
+
+
+def _drawn(colours: _Doubles) -> _Doubles:
+    return colours[np.random.default_rng(0).permutation(len(colours))[:_TRANSPORTED]]
 
 
 def _slice_step(own: _Doubles, wanted: _Doubles) -> _Doubles:
