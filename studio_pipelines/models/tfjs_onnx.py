@@ -1,8 +1,8 @@
 """Turn a TensorFlow.js graph into ONNX, once, for one size of input.
 
 With the size fixed all arithmetic on shapes is done here, and so is what depends on weights alone;
-only what depends on the picture is left. Layer normalisation and GELU, which the graph spells out
-in up to twenty operations each, become one node again.
+only what depends on the picture is left. Layer normalisation, GELU and leaky ReLU, which the graph
+spells out in up to twenty operations each, become one node again.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 
 from studio_pipelines.models.tfjs_constants import known_result
 from studio_pipelines.models.tfjs_graph import Graph, Node
-from studio_pipelines.models.tfjs_patterns import match_gelu, match_layer_norm
+from studio_pipelines.models.tfjs_patterns import match_gelu, match_layer_norm, match_leaky_relu
 from studio_pipelines.models.tfjs_rules import translate
 from studio_pipelines.models.tfjs_values import Symbol, Value
 
@@ -102,7 +102,7 @@ def _value(emitter: Emitter, graph: Graph, node: Node) -> Value:
     known: list[NDArray[Any]] = [value for value in sources if not isinstance(value, Symbol)]
     if len(known) == len(sources):
         return known_result(node, known)
-    for match in (match_layer_norm, match_gelu):
+    for match in (match_layer_norm, match_gelu, match_leaky_relu):
         if found := match(graph.nodes, emitter.values, node):
             return emitter.emit(found.op, found.sources, found.shape, **found.attributes)
     return translate(emitter, node, sources)

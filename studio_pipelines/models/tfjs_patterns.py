@@ -1,4 +1,4 @@
-"""Find the two layers that TensorFlow's graph spells out, by the shape of their arithmetic."""
+"""Find the layers that TensorFlow's graph spells out, by the shape of their arithmetic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,6 +60,22 @@ def match_gelu(nodes: Nodes, values: Values, node: Node) -> Layer | None:
     if not np.isclose(_scalar(values[root.name]), np.sqrt(2 / np.pi)):
         return None
     return Layer("Gelu", [source], source.shape, {"approximate": "tanh"})
+
+
+def match_leaky_relu(nodes: Nodes, values: Values, node: Node) -> Layer | None:
+    """Recognise x where x ≥ 0, else slope · x."""
+    if node.op != "SelectV2":
+        return None
+    condition, kept, other = (nodes[name] for name in node.inputs)
+    tested, threshold = _inputs(nodes, condition, "GreaterEqual")
+    slope, scaled = _inputs(nodes, other, "Mul")
+    source = values[kept.name]
+    if tested is None or threshold is None or slope is None or scaled is None:
+        return None
+    alike = tested.name == kept.name == scaled.name
+    if not alike or not isinstance(source, Symbol) or _scalar(values[threshold.name]) != 0:
+        return None
+    return Layer("LeakyRelu", [source], source.shape, {"alpha": _scalar(values[slope.name])})
 
 
 def _inputs(nodes: Nodes, node: Node | None, op: str) -> tuple[Node | None, Node | None]:
