@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from resources.artifact import Artifact
+from resources.model_folder import InstalledModel
 from resources.run_tags import job_id_of
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.sniff import Media
@@ -46,6 +47,12 @@ class ModelIdentity:
     version: str
     licence: str
     source: str
+
+    @classmethod
+    def of(cls, model: InstalledModel) -> "ModelIdentity":
+        """Name a model that was pulled."""
+        said = model.declaration
+        return cls(said.name, said.version, said.licence, said.public_source)
 
 
 @dataclass(frozen=True)
