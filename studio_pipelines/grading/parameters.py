@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from resources.artifact import Artifact
+from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.operation import Parameters
 
 Triple = tuple[float, float, float]
@@ -43,12 +45,14 @@ class QualifierParameters(Parameters):
 class GradingApply(Parameters):
     """The grade, in the order in which it is applied, and how to store the picture."""
 
+    auto: bool = Field(False, description="Have a network retouch the picture before all else.")
+    model: str = Field("auto", description="The network of `auto`; auto takes the best installed.")
     match: Literal["reinhard", "mkl", "transport"] = Field(
         "mkl",
         description="How to match `reference`: mean and spread, the least linear change, or the "
         "whole distribution.",
     )
-    strength: float = Field(1.0, ge=0, le=1, description="Share of the match.")
+    strength: float = Field(1.0, ge=0, le=1, description="Share of `auto`, or of the match.")
     exposure: float = Field(0.0, ge=-10, le=10, description="In stops.")
     temperature: float = Field(
         0.0, ge=-100, le=100, description="In mired from D65: below 0 cooler, above 0 warmer."
@@ -71,9 +75,96 @@ class GradingApply(Parameters):
     feather: float = Field(
         0.0, ge=0, le=500, description="Softens the mask or qualifier: Gaussian sigma in pixels."
     )
-    format: Literal["png", "jpeg", "webp", "tiff"] = Field("png", description="Of the result.")
+    input_space: str | None = Field(
+        None,
+        max_length=128,
+        description="The picture's colour space, such as ACEScg or `ARRI LogC4`, or `icc` for its "
+        "own profile: the grade then acts in ACEScct. Left out, it acts on the file's code values.",
+    )
+    output_space: str | None = Field(
+        None, max_length=128, description="Colour space of the result; the input's when left out."
+    )
+    display: str | None = Field(
+        None, max_length=128, description="Display to render for, with `view`."
+    )
+    view: str | None = Field(None, max_length=128, description="View transform of the display.")
+    colour_config: Literal["studio-aces-2", "studio-aces-1.3", "cg-aces-2", "cg-aces-1.3"] = Field(
+        "studio-aces-2",
+        description="OpenColorIO's built-in configuration that has the names.",
+    )
+    format: Literal["png", "jpeg", "webp", "tiff", "exr"] = Field(
+        "png", description="Of the result."
+    )
     quality: int | None = Field(None, ge=1, le=100, description="Of JPEG and WebP.")
+    bit_depth: Literal[8, 16, 32] | None = Field(
+        None,
+        description="Bits of the result, the picture's when left out: 8 or 16 of png, 8, 16 or 32 "
+        "(float) of tiff, 16 (half) or 32 of exr, which takes 16 when left out.",
+    )
+    dither: bool = Field(
+        False, description="Spread the rounding of 8 and 16 bits as noise instead of steps."
+    )
     outputs: tuple[Output, ...] = Field(
         ("cube", "preview", "scopes", "matte"),
         description="What to give beside the picture; `matte` where there is one.",
     )
+
+
+def require_one_base(params: GradingApply, reference: Artifact | None) -> None:
+    """Refuse a request that wants two bases at once, or one that its colour space rules out.
+
+    Raises:
+        InvalidParameter: It does.
+    """
+    if params.auto and reference is not None:
+        raise InvalidParameter(
+            "auto and reference are two ways to the same end; only one can be taken.",
+            field="reference",
+            hint="Leave one of them out, or grade twice.",
+        )
+    if params.input_space is not None and (params.auto or reference is not None):
+        raise InvalidParameter(
+            "auto and reference work on a picture's code values, not between colour spaces.",
+            field="inputSpace",
+            hint="Leave inputSpace out, or grade twice.",
+        )
+
+
+def require_a_colour_path(params: GradingApply) -> None:
+    """Refuse names of colour spaces that do not make a way from one to another.
+
+    Raises:
+        InvalidParameter: They do not.
+    """
+    outward = (params.output_space, params.display, params.view)
+    if params.input_space is None and any(name is not None for name in outward):
+        raise InvalidParameter(
+            "inputSpace is missing: without it nothing can be converted.",
+            field="inputSpace",
+            hint="Name the colour space that the picture is in.",
+        )
+    if (params.display is None) != (params.view is None):
+        raise InvalidParameter(
+            "display and view belong together; one of them is missing.",
+            field="view" if params.view is None else "display",
+        )
+    if params.view is not None and params.output_space is not None:
+        raise InvalidParameter(
+            "outputSpace and view both say where to convert to; only one can be taken.",
+            field="outputSpace",
+        )
+
+
+def require_a_storable_depth(params: GradingApply) -> None:
+    """Refuse a bit depth that the format does not have.
+
+    Raises:
+        InvalidParameter: With what the format has.
+    """
+    depths = {"png": (8, 16), "jpeg": (8,), "webp": (8,), "tiff": (8, 16, 32), "exr": (16, 32)}
+    if params.bit_depth not in (None, *depths[params.format]):
+        raise InvalidParameter(
+            f"bitDepth is {params.bit_depth}; {params.format} has "
+            f"{' or '.join(str(depth) for depth in depths[params.format])}.",
+            field="bitDepth",
+        )

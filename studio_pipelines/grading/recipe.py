@@ -5,10 +5,15 @@ from typing import TYPE_CHECKING, Any
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
 from studio_pipelines.errors import InvalidParameter
-from studio_pipelines.grading.parameters import GradingApply, QualifierParameters
+from studio_pipelines.grading.parameters import (
+    GradingApply,
+    QualifierParameters,
+    require_a_colour_path,
+)
 from studio_pipelines.media.sniff import CUBE
 
 if TYPE_CHECKING:
+    from studio_pipelines.media.colour_spaces import ColourPath
     from studio_pipelines.media.grade_recipe import GradeRecipe
     from studio_pipelines.media.lut_table import Lut
     from studio_pipelines.media.matte import Qualifier
@@ -23,7 +28,9 @@ def decode(artifacts: ArtifactStore, artifact: Artifact, field: str) -> "Picture
         return shared_decoder().picture(path, field=field)
 
 
-def recipe_of(params: GradingApply, lut: "Lut | None", base: "Lut | None") -> "GradeRecipe":
+def recipe_of(
+    params: GradingApply, lut: "Lut | None", base: "Lut | None", path: "ColourPath | None"
+) -> "GradeRecipe":
     """Return the grade that the parameters describe."""
     from studio_pipelines.media.grade_recipe import Cdl, GradeRecipe
 
@@ -38,6 +45,28 @@ def recipe_of(params: GradingApply, lut: "Lut | None", base: "Lut | None") -> "G
         lut=lut,
         interpolation=params.interpolation,
         intensity=params.intensity,
+        path=path,
+    )
+
+
+def path_of(params: GradingApply, picture: "Picture") -> "ColourPath | None":
+    """Return the way between the colour spaces that a request names, or None.
+
+    Raises:
+        InvalidParameter: A name is unknown, or names are missing or do not go together.
+    """
+    from studio_pipelines.media.colour_spaces import colour_path
+    from studio_pipelines.media.image_encode import has_fitting_profile
+
+    require_a_colour_path(params)
+    if params.input_space is None:
+        return None
+    return colour_path(
+        params.input_space,
+        params.output_space,
+        None if params.view is None else (params.display or "", params.view),
+        config_name=params.colour_config,
+        icc_profile=picture.icc_profile if has_fitting_profile(picture) else None,
     )
 
 
@@ -64,9 +93,7 @@ def matched_lut(params: GradingApply, picture: "Picture", reference: "Picture") 
     return weakened(match_lut(sampled_codes(picture), wanted, params.match), params.strength)
 
 
-def matte_of(
-    params: GradingApply, mask: "Picture | None", picture: "Picture"
-) -> Any:
+def matte_of(params: GradingApply, mask: "Picture | None", picture: "Picture") -> Any:
     """Return how much of the grade each pixel gets, (height, width); None where all of it."""
     from studio_pipelines.media.matte import crossed, feathered
 

@@ -1,7 +1,7 @@
 """Grade one picture, and lay out the results in a folder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from studio_pipelines.media.sniff import CUBE, PNG
 
 if TYPE_CHECKING:
     from studio_pipelines.media.grade_recipe import GradeRecipe
-    from studio_pipelines.media.picture import Picture
+    from studio_pipelines.media.image_encode import EncodedPicture
+    from studio_pipelines.media.picture import Picture, Pixels
 
 PREVIEW_PX = 480
 Report = Callable[[float, str], None]
@@ -54,42 +55,85 @@ def grade_still(
     """
     from studio_pipelines.media.colour_difference import grade_verification
     from studio_pipelines.media.grade import compile_grade
-    from studio_pipelines.media.image_encode import encode_picture
 
     report(0.3, "grading")
     started_s = perf_counter()
-    after = before.with_pixels(compile_grade(recipe).apply(before.pixels, mask=matte))
+    out = _result_array(params, before)
+    pixels = compile_grade(recipe).apply(before.pixels, mask=matte, out=out, dither=params.dither)
     grade_s = perf_counter() - started_s
+    after = before.with_pixels(pixels)
+    if recipe.path is not None:
+        after = replace(after, icc_profile=recipe.path.output_profile)
     report(0.5, "measuring")
     verification: dict[str, Any] = {"passed": True}
     verification |= grade_verification(before.pixels, after.pixels)
     files: dict[str, tuple[Path, str]] = {}
     if "cube" in params.outputs:
-        verification["cubeMaxError"] = write_cube(recipe, folder / "grade.cube")
+        verification |= write_cube(recipe, folder / "grade.cube")
         files["cube"] = (folder / "grade.cube", CUBE.mime)
     report(0.7, "encoding")
     path = folder / "graded"
-    encoded = encode_picture(after, path, format=params.format, quality=params.quality)
+    encoded = _encode(params, recipe, after, path)
     files = {"image": (path, encoded.media_type.mime), **files}
     files |= _pictures(params, before, after, matte, folder)
     return GradedStill(
         files=files,
         metrics={"lutMs": round(1000 * grade_s, 3), "bitDepth": 8 * after.pixels.dtype.itemsize},
         verification=verification,
-        notes=(*before.notes, *encoded.notes, *_left_out(params, matte)),
+        notes=(*before.notes, *encoded.notes, *_said(params, recipe, matte)),
     )
 
 
-def write_cube(recipe: "GradeRecipe", path: Path) -> float:
-    """Write a grade as a .cube file; return the most that the file is off by."""
+def _result_array(params: GradingApply, before: "Picture") -> "Pixels | None":
+    """Return where the result goes, or None where it is of the picture's own depth."""
+    import numpy as np
+
+    deep = params.bit_depth
+    if params.format == "exr":
+        deep = 32
+    elif params.dither and params.format in ("jpeg", "webp"):
+        deep = 8
+    if deep is None or deep == 8 * before.pixels.dtype.itemsize:
+        return None
+    return np.empty(before.pixels.shape, {8: np.uint8, 16: np.uint16, 32: np.float32}[deep])
+
+
+def _encode(
+    params: GradingApply, recipe: "GradeRecipe", after: "Picture", path: Path
+) -> "EncodedPicture":
+    from studio_pipelines.media.exr_encode import encode_exr
+    from studio_pipelines.media.image_encode import encode_picture
+
+    if params.format != "exr":
+        return encode_picture(after, path, format=params.format, quality=params.quality)
+    space = None if recipe.path is None else recipe.path.output_space
+    samples = "float" if params.bit_depth == 32 else "half"
+    return encode_exr(after, path, samples=samples, colour_space=space)
+
+
+def write_cube(recipe: "GradeRecipe", path: Path) -> dict[str, Any]:
+    """Write a grade as a .cube file.
+
+    Light of the scene reaches far beyond 1, where a cube ends: then the cube takes the working
+    space instead, as is the custom.
+
+    Returns:
+        ``cubeMaxError``, the most that the file is off by, and ``cubeInputSpace`` where there are
+        colour spaces.
+    """
     from studio_pipelines.media.grade_bake import bake, cube_max_error
     from studio_pipelines.media.lut_formats import cube_blocks
 
+    space = None if recipe.path is None else recipe.path.input_space
+    if recipe.path is not None and recipe.path.is_scene_linear:
+        space = recipe.path.working_space
+        recipe = replace(recipe, path=replace(recipe.path, to_working=()))
     # Two points an edge hold a grade that changes nothing exactly.
     cube = bake(recipe, 2) if recipe.is_neutral else bake(recipe)
     with path.open("wb") as file:
         file.writelines(cube_blocks(cube))
-    return cube_max_error(recipe, cube)
+    told: dict[str, Any] = {} if space is None else {"cubeInputSpace": space}
+    return {"cubeMaxError": cube_max_error(recipe, cube), **told}
 
 
 def _pictures(
@@ -114,7 +158,11 @@ def _pictures(
     return files
 
 
-def _left_out(params: GradingApply, matte: Any) -> tuple[str, ...]:
-    if matte is None or "cube" not in params.outputs:
-        return ()
-    return ("The .cube holds the grade without the mask or qualifier.",)
+def _said(params: GradingApply, recipe: "GradeRecipe", matte: Any) -> tuple[str, ...]:
+    """Return what the person should know of the result."""
+    notes: list[str] = []
+    if matte is not None and "cube" in params.outputs:
+        notes.append("The .cube holds the grade without the mask or qualifier.")
+    if recipe.path is not None and recipe.path.output_profile is None and params.format != "exr":
+        notes.append(f"The values are {recipe.path.output_space}; no ICC profile says so.")
+    return tuple(notes)

@@ -100,7 +100,7 @@ def lab_to_srgb(lab: _Doubles) -> _Doubles:
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2))
-    light = xyz @ np.linalg.inv(_RGB_TO_XYZ.T / _RGB_TO_XYZ.sum(axis=1))
+    light: _Doubles = xyz @ np.linalg.inv(_RGB_TO_XYZ.T / _RGB_TO_XYZ.sum(axis=1))
     curved = 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
     return np.where(light <= 0.0031308, light * 12.92, curved)
 

@@ -5,11 +5,18 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
-import PyOpenColorIO as ocio  # noqa: N813  the name its own documents use
+import PyOpenColorIO  # pyright: ignore[reportMissingTypeStubs]
+import pyvips
 from numpy.typing import NDArray
 
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.colour_chain import Stage
+from studio_pipelines.media.icc_stage import icc_to_xyz
+
+ocio: Any = PyOpenColorIO  # it has no types
+
+ICC: Final = "icc"
+"""Stands for the space that a picture's own ICC profile describes."""
 
 ColourConfig = Literal["studio-aces-2", "studio-aces-1.3", "cg-aces-2", "cg-aces-1.3"]
 
@@ -24,6 +31,8 @@ CONFIGS: Final[dict[str, str]] = {
 WORKING_SPACE: Final = "ACEScct"
 CODES_PER_STOP: Final = 1 / 17.52  # of ACEScct above its toe (S-2016-001)
 ACESCCT_MIDDLE_GREY: Final = 0.4135884  # of 18 % light
+_XYZ: Final = "CIE XYZ-D65 - Display-referred"
+_SRGB: Final = "sRGB Encoded Rec.709 (sRGB)"
 _LISTED: Final = 12
 
 
@@ -38,6 +47,7 @@ class ColourPath:
         from_working: Stages that lead out of it.
         is_scene_linear: Whether the input's values are proportional to the scene's light, so that
             they reach far beyond 1.
+        output_profile: ICC profile of what comes out, or None where there is none at hand.
         working_space: Name of the working space.
         middle_grey: The working space's code of 18 % light.
         codes_per_stop: By how much a doubling of light raises its codes.
@@ -48,6 +58,7 @@ class ColourPath:
     to_working: tuple[Stage, ...]
     from_working: tuple[Stage, ...]
     is_scene_linear: bool
+    output_profile: bytes | None = None
     working_space: str = WORKING_SPACE
     middle_grey: float = ACESCCT_MIDDLE_GREY
     codes_per_stop: float = CODES_PER_STOP
@@ -55,33 +66,73 @@ class ColourPath:
 
 def colour_path(
     input_space: str,
-    output_space: str | None,
-    view: tuple[str, str] | None,
+    output_space: str | None = None,
+    view: tuple[str, str] | None = None,
+    *,
     config_name: ColourConfig = "studio-aces-2",
+    icc_profile: bytes | None = None,
 ) -> ColourPath:
     """Return the way between two colour spaces.
 
     Args:
-        input_space: A colour space, role or alias of the configuration.
-        output_space: Another, the input's where it is None and there is no view.
+        input_space: A colour space, role or alias of the configuration, or ``icc``.
+        output_space: Another; where it is None and there is no view, the input's, or sRGB after
+            ``icc``.
         view: A display and one of its views, instead of an output space.
         config_name: One of :data:`CONFIGS`.
+        icc_profile: The picture's RGB profile, for ``icc``.
 
     Raises:
-        InvalidParameter: The configuration has no such space, display or view; the hint lists
-            those that are near.
+        InvalidParameter: The configuration has no such space, display or view (the hint lists
+            those that are near), or there is no profile.
     """
     config = _config(config_name)
-    source = _space(config, input_space, "inputSpace")
+    lead: tuple[Stage, ...] = ()
+    source = _XYZ
+    if input_space == ICC:
+        lead = (icc_to_xyz(_required(icc_profile)),)
+    else:
+        source = _space(config, input_space, "inputSpace")
     if view is not None:
         target = " / ".join(view)
         out: Any = _view_transform(config, *view)
     else:
-        target = _space(config, output_space or input_space, "outputSpace")
+        asked = output_space or (_SRGB if input_space == ICC else input_space)
+        target = _space(config, asked, "outputSpace")
         out = ocio.ColorSpaceTransform(src=WORKING_SPACE, dst=target)
     into = ocio.ColorSpaceTransform(src=source, dst=WORKING_SPACE)
-    linear = config.getColorSpace(source).getEncoding() == "scene-linear"
-    return ColourPath(source, target, (_stage(config, into),), (_stage(config, out),), linear)
+    return ColourPath(
+        input_space=input_space if input_space == ICC else source,
+        output_space=target,
+        to_working=(*lead, _stage(config, into)),
+        from_working=(_stage(config, out),),
+        is_scene_linear=_is_scene_linear(config, source),
+        output_profile=_profile_of(config, target, view),
+    )
+
+
+def _required(profile: bytes | None) -> bytes:
+    if profile is None:
+        raise InvalidParameter(
+            "inputSpace is 'icc', and the picture has no ICC profile for its RGB values.",
+            field="inputSpace",
+            hint="Name the colour space that the picture is in.",
+        )
+    return profile
+
+
+def _is_scene_linear(config: Any, space: str) -> bool:
+    return config.getColorSpace(space).getEncoding() == "scene-linear"
+
+
+def _profile_of(config: Any, target: str, view: tuple[str, str] | None) -> bytes | None:
+    """Return the ICC profile of what comes out: where libvips has one, which is sRGB and P3."""
+    name = view[0] if view is not None else str(config.getColorSpace(target).getName())
+    if name in ("sRGB - Display", _SRGB):
+        return bytes(pyvips.Image.profile_load("srgb"))
+    if name in ("Display P3 - Display", "sRGB Encoded P3-D65"):
+        return bytes(pyvips.Image.profile_load("p3"))
+    return None
 
 
 @lru_cache(maxsize=4)

@@ -7,12 +7,12 @@ the nearest of them lead it, pulled towards the straight line through all of the
 channel never falls while its own input channel rises, so that no gradient turns round.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
-from scipy.sparse.linalg import cg
+from scipy import ndimage, sparse  # pyright: ignore[reportMissingTypeStubs]
+from scipy.sparse import linalg  # pyright: ignore[reportMissingTypeStubs]
 
 from studio_pipelines.media.lut_table import Lut
 
@@ -23,6 +23,10 @@ _RIDGE: Final = 1e-3
 _TOLERANCE: Final = 1e-4
 _MAX_STEPS: Final = 400
 _Doubles = NDArray[np.float64]
+# SciPy has no types.
+_ndimage: Any = ndimage
+_sparse: Any = sparse
+_linalg: Any = linalg
 
 
 def fit_lut(
@@ -45,14 +49,14 @@ def fit_lut(
     weights = _trilinear_weights(before, edge)
     share = edge**3 / len(before)  # the same balance of costs for any number of pairs
     system = share * (weights.T @ weights)
-    system += curvature_cost * _curvature(edge) + _PRIOR_COST * sparse.identity(edge**3)
-    system = sparse.csr_matrix(system)
-    inverse_diagonal = sparse.diags(1 / system.diagonal())
+    system += curvature_cost * _curvature(edge) + _PRIOR_COST * _sparse.identity(edge**3)
+    system = _sparse.csr_matrix(system)
+    inverse_diagonal = _sparse.diags(1 / system.diagonal())
     # What is solved for is the distance from the straight line, so that nothing bends without need.
     residual = after - weights @ prior
-    table = np.empty((edge**3, 3))
+    table: _Doubles = np.empty((edge**3, 3))
     for c in range(3):
-        solved, _ = cg(
+        solved, _ = _linalg.cg(
             system,
             share * (weights.T @ residual[:, c]),
             rtol=_TOLERANCE,
@@ -97,10 +101,11 @@ def _affine(before: _Doubles, after: _Doubles) -> _Doubles:
     x = _features(before)
     towards = np.vstack([np.eye(3), np.zeros((1, 3))])
     ridge = _RIDGE * len(x) * np.eye(4)
-    return np.linalg.solve(x.T @ x + ridge, x.T @ after + ridge @ towards)
+    solved: _Doubles = np.linalg.solve(x.T @ x + ridge, x.T @ after + ridge @ towards)
+    return solved
 
 
-def _trilinear_weights(colours: _Doubles, edge: int) -> sparse.csr_matrix:
+def _trilinear_weights(colours: _Doubles, edge: int) -> Any:
     """Return (n, edge³): the share of each lattice point in each colour."""
     position = np.clip(colours, 0, 1) * (edge - 1)
     low = np.minimum(position.astype(np.int64), edge - 2)
@@ -114,22 +119,24 @@ def _trilinear_weights(colours: _Doubles, edge: int) -> sparse.csr_matrix:
         shares.append(np.where(steps, part, 1 - part).prod(axis=1))
     rows = np.tile(np.arange(len(colours)), 8)
     flat = (np.concatenate(shares), (rows, np.concatenate(columns)))
-    return sparse.csr_matrix(flat, shape=(len(colours), edge**3))
+    return _sparse.csr_matrix(flat, shape=(len(colours), edge**3))
 
 
-def _curvature(edge: int) -> sparse.csr_matrix:
+def _curvature(edge: int) -> Any:
     """Return the quadratic form that sums the squared second differences along the three axes."""
-    bend = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(edge - 2, edge))
-    own, still = bend.T @ bend, sparse.identity(edge)
-    along_red = sparse.kron(still, sparse.kron(still, own))
-    along_green = sparse.kron(still, sparse.kron(own, still))
-    along_blue = sparse.kron(own, sparse.kron(still, still))
-    return sparse.csr_matrix(along_red + along_green + along_blue)
+    bend = _sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(edge - 2, edge))
+    own, still = bend.T @ bend, _sparse.identity(edge)
+    along_red = _sparse.kron(still, _sparse.kron(still, own))
+    along_green = _sparse.kron(still, _sparse.kron(own, still))
+    along_blue = _sparse.kron(own, _sparse.kron(still, still))
+    return _sparse.csr_matrix(along_red + along_green + along_blue)
 
 
 def _finished(coarse: _Doubles) -> NDArray[np.float32]:
     """Lay a finer lattice through the fitted points, without kinks between them."""
     zoom = (FITTED_EDGE / _COARSE_EDGE,) * 3
-    channels = [ndimage.zoom(coarse[..., c], zoom, order=3, mode="nearest") for c in range(3)]
+    channels: list[_Doubles] = [
+        _ndimage.zoom(coarse[..., c], zoom, order=3, mode="nearest") for c in range(3)
+    ]
     fine = never_falling(np.stack(channels, axis=-1))
     return np.clip(fine, 0, 1).astype(np.float32)

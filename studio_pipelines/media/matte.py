@@ -62,10 +62,13 @@ class Qualifier:
 
         8-bit pixels get an 8-bit matte, deeper ones 16 bits.
         """
-        out = np.empty(pixels.shape[:2], np.uint8 if pixels.dtype == np.uint8 else np.uint16)
+        shape = pixels.shape[:2]
+        out: Matte = np.empty(shape, np.uint16)
+        if pixels.dtype == np.uint8:
+            out = np.empty(shape, np.uint8)
         peak = np.float32(PEAKS[pixels.dtype.name])
         ranges = self._ranges()
-        for rows in bands(*pixels.shape[:2]):
+        for rows in bands(*shape):
             _qualify(np.ascontiguousarray(pixels[rows]), peak, ranges, self.inverted, out[rows])
         return out
 
@@ -153,17 +156,28 @@ def feathered(matte: NDArray[Any], sigma_px: float) -> NDArray[Any]:
     """
     if sigma_px == 0:
         return matte
-    # A box of w pixels has the variance (w² - 1) / 12.
-    width_px = max(1, round(np.sqrt(4 * sigma_px**2 + 1)))
-    width_px += 1 - width_px % 2
-    margin = 3 * (width_px // 2)
+    widths_px = _box_widths_px(sigma_px)
+    margin = sum(width_px // 2 for width_px in widths_px)
     out = np.empty_like(matte)
     height, width = matte.shape
     for rows in bands(height, width + 2 * margin, _BAND_PIXELS):
         top, bottom = max(0, rows.start - margin), min(height, rows.stop + margin)
         blurred = matte[top:bottom].astype(np.float32)
-        for _ in range(3):
+        for width_px in widths_px:
             blurred = cv2.blur(blurred, (width_px, width_px), borderType=cv2.BORDER_REPLICATE)
         kept = blurred[rows.start - top : rows.stop - top]
         out[rows] = kept if matte.dtype == np.float32 else np.rint(kept)
     return out
+
+
+def _box_widths_px(sigma_px: float) -> list[int]:
+    """Return three odd widths whose boxes have, together, about the Gaussian's variance.
+
+    A box of w pixels has the variance (w² - 1) / 12.
+    """
+    narrow = int(np.sqrt(4 * sigma_px**2 + 1))
+    narrow -= 1 - narrow % 2
+    wide = narrow + 2
+    missing = 12 * sigma_px**2 - 3 * (narrow**2 - 1)
+    count = min(3, max(0, round(missing / (wide**2 - narrow**2))))
+    return [narrow] * (3 - count) + [wide] * count

@@ -1,7 +1,7 @@
 """A few of a picture's colours, for what is measured of them."""
 
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,8 @@ from PIL import Image, ImageCms
 
 from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media.colour_program import PEAKS
-from studio_pipelines.media.image_encode import has_fitting_profile
+from studio_pipelines.media.image_encode import has_fitting_profile, vips_image
+from studio_pipelines.media.interruptible import run_interruptibly
 from studio_pipelines.media.picture import Picture
 
 _MAX_SAMPLES: Final = 1 << 16
@@ -63,5 +64,27 @@ def _converted(colours: _Doubles, source: bytes | None, target: bytes | None) ->
 
 
 def _opened(profile: bytes | None) -> ImageCms.ImageCmsProfile:
-    own = ImageCms.createProfile("sRGB") if profile is None else BytesIO(profile)
-    return ImageCms.ImageCmsProfile(own)
+    if profile is not None:
+        return ImageCms.ImageCmsProfile(BytesIO(profile))
+    standard: Any = ImageCms.createProfile("sRGB")
+    return ImageCms.ImageCmsProfile(standard)
+
+
+def shrunk_codes(picture: Picture, side_px: int) -> NDArray[np.float32]:
+    """Scale a picture, whatever its shape, to a square of code values.
+
+    Args:
+        picture: RGB or RGBA; alpha is left out.
+        side_px: Width and height of the result.
+
+    Returns:
+        0 to 1, shape (side_px, side_px, 3).
+    """
+    image = vips_image(picture).extract_band(0, n=3).cast("float")
+    scales = (side_px / picture.width_px, side_px / picture.height_px)
+    small = image.resize(scales[0], vscale=scales[1], kernel="cubic")
+    # Here the whole picture is read: libvips computes nothing before.
+    memory = run_interruptibly(small.write_to_memory, stop=lambda: small.set_kill(True))
+    codes = np.frombuffer(memory, np.float32).reshape(small.height, small.width, 3)
+    codes = codes / np.float32(PEAKS[picture.pixels.dtype.name])
+    return np.clip(np.nan_to_num(codes), 0, 1)

@@ -76,7 +76,8 @@ def _histogram(codes: _Doubles) -> NDArray[np.uint8]:
     high = np.percentile(counts, 96)
     top = high * _HEADROOM if high > 0 else counts.max()
     at = np.linspace(0, _BINS - 1, width_px)
-    heights = np.stack([np.interp(at, np.arange(_BINS), row) for row in counts / top])
+    shares = [np.interp(at, np.arange(_BINS), row) for row in counts / top]
+    heights: _Doubles = np.stack(shares)
     rise = 1 - (np.arange(height_px) + 0.5) / height_px
     filled = rise[:, None, None] <= heights.T[None]
     light = _grid_light(across=True) + (filled @ (_HUES * 0.45)) * 255
@@ -87,11 +88,11 @@ def _parade(codes: _Doubles) -> NDArray[np.uint8]:
     """Plot each channel's code values over the picture's columns, brighter where there are more."""
     width_px, height_px = _PANEL_PX
     third = width_px // 3
-    column = np.arange(codes.shape[1]) * third // max(codes.shape[1], 1)
+    column: NDArray[np.intp] = np.arange(codes.shape[1]) * third // max(codes.shape[1], 1)
     light = _grid_light(across=False)
     for c in range(3):
         row = np.rint((1 - codes[..., c]) * (height_px - 1)).astype(np.intp)
-        place = row * third + column
+        place: NDArray[np.intp] = row * third + column
         counts = np.bincount(place.ravel(), minlength=height_px * third).astype(float)
         shares = counts.reshape(height_px, third) / max(1.0, codes.shape[0])
         # Per column of the panel; the root lifts thin traces out of the dark.

@@ -1,10 +1,9 @@
-"""Read TensorFlow.js graph models: ``model.json`` with its weight shards beside it."""
+"""Read TensorFlow.js graph models: a ``model.json``, and the weights that it describes."""
 
 import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -78,25 +77,23 @@ class Graph:
                 waiting += [(source, False) for source in self.nodes[name].inputs]
 
 
-def read_graph(model_json: Path) -> Graph:
+def read_graph(model_json: bytes, shards: bytes) -> Graph:
     """Read a graph model.
 
     Args:
-        model_json: The file; its weight shards lie in the same folder.
+        model_json: The description.
+        shards: The weight files, one after the other in the description's order.
 
     Raises:
         UnusableModel: The weights are quantised, of an unknown type, or not as long as declared.
     """
-    model = json.loads(model_json.read_bytes())
-    weights: dict[str, NDArray[Any]] = {}
-    for group in model["weightsManifest"]:
-        shards = b"".join((model_json.parent / path).read_bytes() for path in group["paths"])
-        weights |= _weights(group["weights"], shards)
+    model = json.loads(model_json)
+    entries = [entry for group in model["weightsManifest"] for entry in group["weights"]]
     nodes = {entry["name"]: _node(entry) for entry in model["modelTopology"]["node"]}
     signature = model["signature"]
     return Graph(
         nodes=nodes,
-        weights=weights,
+        weights=_weights(entries, shards),
         inputs=tuple(_plain(each["name"]) for each in signature["inputs"].values()),
         outputs=tuple(_plain(each["name"]) for each in signature["outputs"].values()),
     )
@@ -109,7 +106,10 @@ def _weights(entries: list[dict[str, Any]], shards: bytes) -> dict[str, NDArray[
         dtype = _DTYPES.get(entry["dtype"])
         if dtype is None or "quantization" in entry:
             raise UnusableModel(f"The weight {entry['name']!r} is stored in an unknown form.")
-        values = np.frombuffer(shards, dtype, int(np.prod(entry["shape"], dtype=np.int64)), at)
+        count = int(np.prod(entry["shape"], dtype=np.int64))
+        if at + count * np.dtype(dtype).itemsize > len(shards):
+            raise UnusableModel("The weights are shorter than declared.")
+        values = np.frombuffer(shards, dtype, count, at)
         found[entry["name"]] = values.reshape(entry["shape"])
         at += values.nbytes
     if at != len(shards):

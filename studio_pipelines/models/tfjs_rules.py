@@ -152,10 +152,17 @@ def _conv(into: Emits, node: Node, sources: list[Value]) -> Symbol:
     if kernel.shape[:2] == (1, 1) and (sy, sx) == (1, 1):  # a matrix, without leaving NHWC
         return into.emit("MatMul", [x, kernel[0, 0]], (*x.shape[:-1], kernel.shape[3]))
     _, height, width, _ = x.shape
-    out = [_out_length(n, k, s, same) for n, k, s in
-           ((height, kernel.shape[0], sy), (width, kernel.shape[1], sx))]
-    pads = [max(0, (o - 1) * s + k - n) if same else 0 for o, s, k, n in
-            ((out[0], sy, kernel.shape[0], height), (out[1], sx, kernel.shape[1], width))]
+    out = [
+        _out_length(n, k, s, same)
+        for n, k, s in ((height, kernel.shape[0], sy), (width, kernel.shape[1], sx))
+    ]
+    pads = [
+        max(0, (o - 1) * s + k - n) if same else 0
+        for o, s, k, n in (
+            (out[0], sy, kernel.shape[0], height),
+            (out[1], sx, kernel.shape[1], width),
+        )
+    ]
     padding = [pads[0] // 2, pads[1] // 2, pads[0] - pads[0] // 2, pads[1] - pads[1] // 2]
     shape = (x.shape[0], kernel.shape[3], *out)
     weights = kernel.transpose(3, 2, 0, 1)
@@ -186,8 +193,10 @@ def _einsum(into: Emits, node: Node, sources: list[Value]) -> Symbol:
     if equation == "abcg,gf->abcf":
         return into.emit("MatMul", [a, b], (*a.shape[:-1], b.shape[1]))
     if equation == "abgd,gf->abdf":
-        turned = _transposed(into, _symbol(a), [0, 1, 3, 2])
-        return into.emit("MatMul", [turned, b], (*turned.shape[:-1], b.shape[1]))
+        # With the weights first, the two transpositions around it meet others and vanish.
+        batch, depth = a.shape[:2], a.shape[3]
+        mixed = into.emit("MatMul", [_known(b).T, _symbol(a)], (*batch, b.shape[1], depth))
+        return _transposed(into, mixed, [0, 1, 3, 2])
     if equation == "gb,cgef->bcef":
         c, g, e, f = b.shape
         flat = _reshaped(into, _symbol(b), (c, g, e * f))
