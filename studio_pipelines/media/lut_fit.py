@@ -101,8 +101,8 @@ def _affine(before: _Doubles, after: _Doubles) -> _Doubles:
     x = _features(before)
     towards = np.vstack([np.eye(3), np.zeros((1, 3))])
     ridge = _RIDGE * len(x) * np.eye(4)
-    solved: _Doubles = np.linalg.solve(x.T @ x + ridge, x.T @ after + ridge @ towards)
-    return solved
+    fitted = np.linalg.solve(x.T @ x + ridge, x.T @ after + ridge @ towards)
+    return fitted.astype(np.float64)
 
 
 def _trilinear_weights(colours: _Doubles, edge: int) -> Any:

@@ -66,8 +66,8 @@ def _converted(colours: _Doubles, source: bytes | None, target: bytes | None) ->
 def _opened(profile: bytes | None) -> ImageCms.ImageCmsProfile:
     if profile is not None:
         return ImageCms.ImageCmsProfile(BytesIO(profile))
-    standard: Any = ImageCms.createProfile("sRGB")
-    return ImageCms.ImageCmsProfile(standard)
+    cms: Any = ImageCms  # half of it has no types
+    return ImageCms.ImageCmsProfile(cms.createProfile("sRGB"))
 
 
 def shrunk_codes(picture: Picture, side_px: int) -> NDArray[np.float32]:

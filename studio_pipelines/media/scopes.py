@@ -76,7 +76,7 @@ def _histogram(codes: _Doubles) -> NDArray[np.uint8]:
     high = np.percentile(counts, 96)
     top = high * _HEADROOM if high > 0 else counts.max()
     at = np.linspace(0, _BINS - 1, width_px)
-    shares = [np.interp(at, np.arange(_BINS), row) for row in counts / top]
+    shares: list[_Doubles] = [np.interp(at, np.arange(_BINS), row) for row in list(counts / top)]
     heights: _Doubles = np.stack(shares)
     rise = 1 - (np.arange(height_px) + 0.5) / height_px
     filled = rise[:, None, None] <= heights.T[None]
@@ -88,11 +88,11 @@ def _parade(codes: _Doubles) -> NDArray[np.uint8]:
     """Plot each channel's code values over the picture's columns, brighter where there are more."""
     width_px, height_px = _PANEL_PX
     third = width_px // 3
-    column: NDArray[np.intp] = np.arange(codes.shape[1]) * third // max(codes.shape[1], 1)
+    column: NDArray[np.intp] = np.linspace(0, third, codes.shape[1], endpoint=False).astype(np.intp)
     light = _grid_light(across=False)
     for c in range(3):
         row = np.rint((1 - codes[..., c]) * (height_px - 1)).astype(np.intp)
-        place: NDArray[np.intp] = row * third + column
+        place = np.add(row * third, column)
         counts = np.bincount(place.ravel(), minlength=height_px * third).astype(float)
         shares = counts.reshape(height_px, third) / max(1.0, codes.shape[0])
         # Per column of the panel; the root lifts thin traces out of the dark.
