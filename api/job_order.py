@@ -13,7 +13,7 @@ class JobOrder:
     """A checked request: which operation, on what, how."""
 
     operation: Operation
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, str | list[str]]
     parameters: Mapping[str, Any]
     priority: int
     timeout_s: int

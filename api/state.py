@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
+from resources.model_shelf import ModelShelf
 from studio_pipelines.settings import Settings
 
 
@@ -19,6 +21,8 @@ class Services:
     artifacts: ArtifactStore
     references: ReferenceResolver
     jobs: JobSubmissionService
+    models: ModelShelf
+    events: JobEvents
 
 
 def services_of(request: Request) -> Services:

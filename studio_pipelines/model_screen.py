@@ -12,7 +12,6 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     SpinnerColumn,
-    TaskID,
     TextColumn,
     TransferSpeedColumn,
 )
@@ -139,31 +138,39 @@ def _bars(console: Console) -> Iterator[Callable[[ModelDeclaration], _Follow]]:
     ) as progress:
 
         def begin(declaration: ModelDeclaration) -> _Follow:
-            total = declaration.download_bytes or declaration.size_bytes or None
-            task = progress.add_task(declaration.name, total=total, stage="")
-            fetching: list[threading.Event] = []
-
-            def on_step(step: Step) -> None:
-                while fetching:
-                    fetching.pop().set()
-                progress.update(task, stage=step.stage)
-                if step.stage == "fetching":
-                    fetching.append(threading.Event())
-                    threading.Thread(
-                        target=_watch, args=(progress, task, step.scratch, fetching[0]), daemon=True
-                    ).start()
-
-            def done(text: str) -> None:
-                while fetching:
-                    fetching.pop().set()
-                progress.update(task, stage=text)
-
-            return on_step, done
+            bar = _Bar(progress, declaration)
+            return bar.on_step, bar.done
 
         yield begin
 
 
-def _watch(progress: Progress, task: TaskID, scratch: Path, ended: threading.Event) -> None:
-    """Tell how the scratch folder grows: the clients say it only to terminals, each in its way."""
-    while not ended.wait(LOOK_EVERY_S):
-        progress.update(task, completed=folder_bytes(scratch))
+class _Bar:
+    """One model's bar; while files are fetched a thread watches how their folders grow.
+
+    The clients tell it only to terminals, each in its own way.
+    """
+
+    def __init__(self, progress: Progress, declaration: ModelDeclaration) -> None:
+        self._progress = progress
+        self._total = declaration.download_bytes or declaration.size_bytes or None
+        self._task = progress.add_task(declaration.name, total=self._total, stage="")
+        self._fetched = threading.Event()
+
+    def on_step(self, step: Step) -> None:
+        self._progress.update(self._task, stage=step.stage)
+        if step.stage == "fetching":
+            threading.Thread(target=self._watch, args=(step.growing,), daemon=True).start()
+        elif step.stage != "waiting":
+            self._fetched.set()
+
+    def done(self, text: str) -> None:
+        self._fetched.set()
+        self._progress.stop_task(self._task)
+        self._progress.update(self._task, stage=text)
+
+    def _watch(self, growing: tuple[Path, ...]) -> None:
+        before = sum(map(folder_bytes, growing))
+        while not self._fetched.wait(LOOK_EVERY_S):
+            grown = max(0, sum(map(folder_bytes, growing)) - before)
+            shown = grown if self._total is None else min(grown, self._total)
+            self._progress.update(self._task, completed=shown)

@@ -63,10 +63,10 @@ class RunningStudio:
         assert answer.status_code == 201, answer.text
         return f"asset:{answer.json()['id']}"
 
-    def copy(self, image: str, **fields: Any) -> httpx.Response:
+    def copy(self, image: str | list[str], **fields: Any) -> httpx.Response:
         return self.client.post(COPY_ROUTE, json={"image": image, **fields})
 
-    def begin(self, image: str, **fields: Any) -> str:
+    def begin(self, image: str | list[str], **fields: Any) -> str:
         answer = self.copy(image, **fields, **{"async": True})
         assert answer.status_code == 202, answer.text
         return answer.json()["jobId"]

@@ -67,9 +67,9 @@ class SafePoints:
                 f"{Path(at.f_code.co_filename).name}:{line} {at.f_code.co_name}"
                 for at, line in walk
             )
-            self.gaps.append(Gap(waited_s, cpu_s - self._last_cpu_s, calls))
-            self.gaps.sort(key=lambda gap: -gap.wall_s)
-            del self.gaps[KEPT:]
+            # Not in place: on a slow machine the next tick may come in the middle of it.
+            gaps = [*self.gaps, Gap(waited_s, cpu_s - self._last_cpu_s, calls)]
+            self.gaps = sorted(gaps, key=lambda gap: -gap.wall_s)[:KEPT]
         self.ticks += 1
         # The handler's own time is not the work's.
         self._last_wall_s, self._last_cpu_s = time.perf_counter(), time.thread_time()

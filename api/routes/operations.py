@@ -1,5 +1,6 @@
 """``POST /api/<studio>/<verb>``: one route a worker, read off the catalogue."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from api.job_order import JobOrder
 from api.presentation import job_url, present_data
 from api.request_body import read_body
 from api.schemas import Submission, body_model, parse_submission
-from api.state import Services, services_of
+from api.state import Services, ServicesDep, services_of
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.errors import problem_of
@@ -51,8 +52,8 @@ def operation_router() -> APIRouter:
     return router
 
 
-async def _catalogue() -> dict[str, Any]:
-    """List the operations with the schemas of their requests."""
+async def _catalogue(services: ServicesDep) -> dict[str, Any]:
+    """List the operations with the schemas of their requests, and the models that they can use."""
     rows: list[dict[str, Any]] = []
     for worker in workers():
         operation = operation_of(worker)
@@ -61,6 +62,7 @@ async def _catalogue() -> dict[str, Any]:
             "route": f"/api{worker.route}",
             "built": operation is not None,
             "summary": operation.summary if operation else worker.does,
+            "models": await asyncio.to_thread(services.models.rows, worker.id),
         }
         if operation:
             row |= {
@@ -110,10 +112,9 @@ def _submit(operation: Operation) -> Handler:
 async def _order(
     services: Services, operation: Operation, submission: Submission, intake: Intake
 ) -> JobOrder:
-    inputs = await services.references.resolve_all(operation, submission.inputs, intake)
     return JobOrder(
         operation=operation,
-        inputs={name: artifact.id for name, artifact in inputs.items()},
+        inputs=await services.references.resolve_all(operation.accepts, submission.inputs, intake),
         parameters=submission.parameters,
         priority=submission.run.priority,
         timeout_s=submission.run.timeout_seconds or operation.timeout_s,
@@ -150,10 +151,11 @@ def _accepted(job_id: str, status: str) -> JSONResponse:
 
 def _request_body(operation: Operation) -> dict[str, Any]:
     schema = body_model(operation).model_json_schema(by_alias=True)
-    form = {"type": "object", "properties": {"params": {"type": "string"}}}
-    form["properties"] |= {
-        name: {"type": "string", "format": "binary"} for name in operation.accepts
-    }
+    file = {"type": "string", "format": "binary"}
+    files: dict[str, Any] = dict.fromkeys(operation.accepts, file)
+    if operation.main_input:
+        files[operation.main_input] = {"anyOf": [file, {"type": "array", "items": file}]}
+    form = {"type": "object", "properties": {"params": {"type": "string"}, **files}}
     examples = {name: {"value": dict(body)} for name, body in operation.examples.items()}
     return {
         "required": True,

@@ -1,6 +1,7 @@
 """``GET /api/workers/status``: the eleven workers, as their heartbeats tell."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +26,12 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
     tenants = await asyncio.to_thread(services.jobs.memory_tenants)
     built = [one.name for worker in workers() if (one := operation_of(worker))]
     depths = await asyncio.to_thread(services.jobs.queue_depths, built)
+    shelf = services.models
+    declared = await asyncio.to_thread(lambda: {one.id: shelf.rows(one.id) for one in workers()})
     now_s = datetime.now(UTC).timestamp()
     rows = [_row(worker, beats, tenants, depths, now_s) for worker in workers()]
+    for row in rows:
+        row["models"] = models_of(row["id"], declared, row["models"])
     gpus = {
         f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
         for beat in beats
@@ -72,6 +77,21 @@ def _row(
         "host": beat.host,
         "pid": beat.pid,
     }
+
+
+def models_of(
+    worker: str,
+    declared: Mapping[str, list[dict[str, Any]]],
+    loaded: Iterable[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Return the models of a worker: those declared for it, and what else its process has loaded.
+
+    A process holds the models of its lane's other workers too; they are in the rows of those.
+    """
+    own = {row["name"]: row for row in declared[worker]}
+    others = {row["name"] for rows in declared.values() for row in rows} - own.keys()
+    held = {row["name"]: row for row in loaded if row["name"] not in others}
+    return [{**own.get(name, {}), **held.get(name, {})} for name in (own | held)]
 
 
 def _offline(operation: Operation | None, depths: dict[str, int]) -> dict[str, Any]:

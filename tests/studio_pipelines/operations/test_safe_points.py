@@ -49,9 +49,9 @@ def check(told: Any) -> None:
     assert stopped[-1]["threads"] <= 3, "main, the decoder's keeper, and one that is ending"
     assets = told["assets"]
     for before, end in zip([{"assets": assets}, *ends], ends, strict=False):
-        assert not end["interrupted"] or end["assets"] == before["assets"], (
-            "it stored a half result"
-        )
+        # An interrupt that strikes when the op is done finds its result whole and recorded.
+        made = end["assets"] - before["assets"]
+        assert made in (0, told["made"]), "it stored a half result"
     settled = [end["rssMib"] for end in ends[SETTLING:]]
     assert max(settled) <= 1.15 * min(settled), settled
 
