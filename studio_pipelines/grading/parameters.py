@@ -104,18 +104,34 @@ class GradingApply(Parameters):
     dither: bool = Field(
         False, description="Spread the rounding of 8 and 16 bits as noise instead of steps."
     )
+    codec: Literal["h264", "hevc", "prores"] = Field("h264", description="Of a video's result.")
+    crf: int = Field(
+        18, ge=0, le=51, description="Quality of h264 and hevc: lower is better, and larger."
+    )
     outputs: tuple[Output, ...] = Field(
         ("cube", "preview", "scopes", "matte"),
         description="What to give beside the picture; `matte` where there is one.",
     )
 
 
-def require_one_base(params: GradingApply, reference: Artifact | None) -> None:
-    """Refuse a request that wants two bases at once, or one that its colour space rules out.
+def require_what_fits(
+    params: GradingApply,
+    *,
+    image: Artifact | None,
+    video: Artifact | None,
+    reference: Artifact | None,
+) -> None:
+    """Refuse a request whose parts do not go together.
 
     Raises:
-        InvalidParameter: It does.
+        InvalidParameter: They do not; ``field`` says which.
     """
+    if (image is None) == (video is None):
+        raise InvalidParameter(
+            "There must be an image or a video to grade"
+            + (", not both." if image is not None else "; there is none."),
+            field="image",
+        )
     if params.auto and reference is not None:
         raise InvalidParameter(
             "auto and reference are two ways to the same end; only one can be taken.",
@@ -128,9 +144,11 @@ def require_one_base(params: GradingApply, reference: Artifact | None) -> None:
             field="inputSpace",
             hint="Leave inputSpace out, or grade twice.",
         )
+    _require_a_colour_path(params)
+    _require_a_storable_depth(params)
 
 
-def require_a_colour_path(params: GradingApply) -> None:
+def _require_a_colour_path(params: GradingApply) -> None:
     """Refuse names of colour spaces that do not make a way from one to another.
 
     Raises:
@@ -155,7 +173,7 @@ def require_a_colour_path(params: GradingApply) -> None:
         )
 
 
-def require_a_storable_depth(params: GradingApply) -> None:
+def _require_a_storable_depth(params: GradingApply) -> None:
     """Refuse a bit depth that the format does not have.
 
     Raises:

@@ -8,7 +8,6 @@ from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.grading.parameters import (
     GradingApply,
     QualifierParameters,
-    require_a_colour_path,
 )
 from studio_pipelines.media.sniff import CUBE
 
@@ -53,12 +52,11 @@ def path_of(params: GradingApply, picture: "Picture") -> "ColourPath | None":
     """Return the way between the colour spaces that a request names, or None.
 
     Raises:
-        InvalidParameter: A name is unknown, or names are missing or do not go together.
+        InvalidParameter: A name is unknown.
     """
     from studio_pipelines.media.colour_spaces import colour_path
     from studio_pipelines.media.image_encode import has_fitting_profile
 
-    require_a_colour_path(params)
     if params.input_space is None:
         return None
     return colour_path(
@@ -81,16 +79,6 @@ def read_lut(artifacts: ArtifactStore, lut: Artifact | None) -> "Lut | None":
         with artifacts.open(lut) as file:
             return parse_cube(file.read())
     return lut_from_hald(decode(artifacts, lut, "lut").as_rgb().pixels)
-
-
-def matched_lut(params: GradingApply, picture: "Picture", reference: "Picture") -> "Lut":
-    """Return the LUT that gives a picture a reference's colours, as strongly as asked for."""
-    from studio_pipelines.media.colour_match import match_lut
-    from studio_pipelines.media.lut_table import weakened
-    from studio_pipelines.media.sampled_codes import sampled_codes
-
-    wanted = sampled_codes(reference, as_in=picture)
-    return weakened(match_lut(sampled_codes(picture), wanted, params.match), params.strength)
 
 
 def matte_of(params: GradingApply, mask: "Picture | None", picture: "Picture") -> Any:

@@ -19,11 +19,11 @@ Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
-class GradedStill:
-    """What was made of a picture.
+class Graded:
+    """What was made of a picture or a video.
 
     Attributes:
-        files: Each result's file and media type by the result's name, the picture first.
+        files: Each result's file and media type by the result's name, the main one first.
         metrics: Figures of the work.
         verification: What was measured of the result.
         notes: Plain sentences for the person.
@@ -42,7 +42,7 @@ def grade_still(
     matte: Any,
     folder: Path,
     report: Report,
-) -> GradedStill:
+) -> Graded:
     """Grade a picture and write everything that was asked for.
 
     Args:
@@ -75,10 +75,14 @@ def grade_still(
     path = folder / "graded"
     encoded = _encode(params, recipe, after, path)
     files = {"image": (path, encoded.media_type.mime), **files}
-    files |= _pictures(params, before, after, matte, folder)
-    return GradedStill(
+    files |= compared(params, before, after, matte, folder)
+    return Graded(
         files=files,
-        metrics={"lutMs": round(1000 * grade_s, 3), "bitDepth": 8 * after.pixels.dtype.itemsize},
+        metrics={
+            "megapixels": before.height_px * before.width_px / 1e6,
+            "lutMs": round(1000 * grade_s, 3),
+            "bitDepth": 8 * after.pixels.dtype.itemsize,
+        },
         verification=verification,
         notes=(*before.notes, *encoded.notes, *_said(params, recipe, matte)),
     )
@@ -136,10 +140,10 @@ def write_cube(recipe: "GradeRecipe", path: Path) -> dict[str, Any]:
     return {"cubeMaxError": cube_max_error(recipe, cube), **told}
 
 
-def _pictures(
+def compared(
     params: GradingApply, before: "Picture", after: "Picture", matte: Any, folder: Path
 ) -> dict[str, tuple[Path, str]]:
-    """Write what there is to look at beside the result."""
+    """Write what there is to look at beside the result: sheet, scopes and matte."""
     from studio_pipelines.media.image_encode import encode_picture
     from studio_pipelines.media.picture import Picture
     from studio_pipelines.media.preview import side_by_side
