@@ -86,7 +86,9 @@ def make_services(settings: Settings) -> Services:
         allow_private_addresses=settings.fetch_allow_private_addresses,
         max_bytes=settings.max_upload_bytes,
     )
-    jobs = JobSubmissionService(open_instance(waits=False), settings.redis_url)
+    jobs = JobSubmissionService(
+        open_instance(waits=False), settings.redis_url, settings.keep_runs_days
+    )
     return Services(
         settings=settings,
         artifacts=artifacts,

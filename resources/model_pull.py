@@ -8,6 +8,7 @@ the work once; whatever an earlier pull left in the model's scratch is nobody's,
 import fcntl
 import importlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from typing import Literal
 
 from resources.model_assembly import Assembled, assemble
 from resources.model_clients import growing_folder
-from resources.model_declaration import ModelDeclaration
+from resources.model_declaration import NAME, ModelDeclaration
 from resources.model_faults import ConversionFailed, DiskFull, disk_faults
 from resources.model_folder import (
     InstalledModel,
@@ -77,6 +78,8 @@ def pull(
 
 def remove(shelf: ModelShelf, name: str) -> bool:
     """Take a model off the shelf, all its versions; return whether it was there."""
+    if not re.fullmatch(NAME, name) or not (shelf.folder / name).is_dir():
+        return False
     with _only_one(shelf, name, lambda _step: None) as scratch:
         try:
             # Renamed first: readers see the model whole or not at all.
