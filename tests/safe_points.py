@@ -157,8 +157,11 @@ class Bench:
         import dagster as dg
 
         from resources.gpu import Gpu
+        from resources.model_store import ModelStore
         from resources.progress import Progress
         from studio_pipelines.jobs import job_of
+        from studio_pipelines.model_shelf import DECLARATIONS
+        from studio_pipelines.settings import load_settings
 
         name = job.operation.name
         result = job_of(job.operation).execute_in_process(
@@ -166,6 +169,9 @@ class Bench:
             resources={
                 "artifacts": self.store,
                 "gpu": Gpu(preference="cpu"),
+                "models": ModelStore(
+                    folder=str(load_settings().models_dir), declared_in=[str(DECLARATIONS)]
+                ),
                 "progress": Progress(redis_url=self._broker_url),
                 "io_manager": dg.mem_io_manager,
             },

@@ -21,7 +21,7 @@ _ENCODERS: Final = {"h264": "libx264", "hevc": "libx265", "prores": "prores_ks"}
 _MP4_SOUND: Final = frozenset(("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"))
 _SWSCALE_MATRICES: Final = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # by H.273's codes
 _REC_709: Final = 1
-_GOOD: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+_GOOD: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _MOST_CRF: Final = 51
 
 
@@ -81,6 +81,9 @@ class VideoWriter:
         self._output, self._video = output, video
         self._format = encoding.pixel_format(video)
         self._reformatter = VideoReformatter()
+        # ProRes has no word for the whole range: players take it for the narrow one.
+        whole = video.colour.full_range and encoding.codec != "prores"
+        self._range = ColorRange.JPEG if whole else ColorRange.MPEG
         stream = output.add_stream(
             _ENCODERS[encoding.codec], rate=video.frame_rate, options=encoding.options()
         )
@@ -89,7 +92,7 @@ class VideoWriter:
         context, colour = stream.codec_context, video.colour
         context.time_base = video.time_base
         context.sample_aspect_ratio = Fraction(video.pixel_aspect)
-        context.color_range = ColorRange.JPEG if colour.full_range else ColorRange.MPEG
+        context.color_range = self._range
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
         context.colorspace = colour.matrix
         self._stream = stream
@@ -105,7 +108,7 @@ class VideoWriter:
             format=self._format,
             dst_colorspace=_SWSCALE_MATRICES.get(colour.matrix, _REC_709),
             src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.JPEG if colour.full_range else ColorRange.MPEG,
+            dst_color_range=self._range,
             interpolation=_GOOD,
         )
         coded.pts, coded.time_base = frame.time_stamp, self._video.time_base
