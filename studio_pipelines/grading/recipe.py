@@ -9,7 +9,7 @@ from studio_pipelines.grading.parameters import (
     GradingApply,
     QualifierParameters,
 )
-from studio_pipelines.media.sniff import CUBE
+from studio_pipelines.media.sniff import CSP, CUBE, LUT_3DL
 
 if TYPE_CHECKING:
     from studio_pipelines.media.colour_spaces import ColourPath
@@ -72,12 +72,14 @@ def read_lut(artifacts: ArtifactStore, lut: Artifact | None) -> "Lut | None":
     """Read the look-up table of a request: a LUT file, or a Hald picture."""
     from studio_pipelines.media.hald import lut_from_hald
     from studio_pipelines.media.lut_formats import parse_cube
+    from studio_pipelines.media.lut_text_formats import parse_3dl, parse_csp
 
     if lut is None:
         return None
-    if lut.media_type == CUBE.mime:
+    parsers = {CUBE.mime: parse_cube, LUT_3DL.mime: parse_3dl, CSP.mime: parse_csp}
+    if lut.media_type in parsers:
         with artifacts.open(lut) as file:
-            return parse_cube(file.read())
+            return parsers[lut.media_type](file.read())
     return lut_from_hald(decode(artifacts, lut, "lut").as_rgb().pixels)
 
 
