@@ -1,0 +1,243 @@
+"""Inpaint a picture: remove an object, fill a hole, or extend the canvas."""
+
+import secrets
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
+from resources.devices import CPU
+from resources.forecast import size_class
+from resources.gpu import Gpu
+from resources.progress import Progress
+from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.media.sniff import PNG, Media
+from studio_pipelines.operation import (
+    ModelIdentity,
+    Operation,
+    OperationResult,
+    Parameters,
+    studio_op,
+)
+
+if TYPE_CHECKING:
+    from studio_pipelines.media.inpaint_scope import Scope
+    from studio_pipelines.media.picture import Picture
+
+MODEL = ModelIdentity("studio-patchmatch", "1", "Apache-2.0", "builtin")
+
+
+class Point(Parameters):
+    """A place in the upright picture."""
+
+    x: float = Field(description="From the left edge, in pixels.")
+    y: float = Field(description="From the top edge, in pixels.")
+    label: Literal[0, 1] = Field(1, description="1 inside what is meant, 0 outside.")
+
+
+class Extend(Parameters):
+    """How far the canvas is extended, in pixels."""
+
+    left: int = Field(default=0, ge=0, le=8192, description="In pixels.")
+    top: int = Field(default=0, ge=0, le=8192, description="In pixels.")
+    right: int = Field(default=0, ge=0, le=8192, description="In pixels.")
+    bottom: int = Field(default=0, ge=0, le=8192, description="In pixels.")
+
+
+class ImageInpaint(Parameters):
+    """What is replaced, how, and how to store the picture."""
+
+    task: Literal["remove", "fill", "outpaint"] = Field(
+        "remove",
+        description="Remove what the mask covers, fill exactly the mask, or extend the canvas.",
+    )
+    box: tuple[float, float, float, float] | None = Field(
+        None, description="[x0, y0, x1, y1] in pixels: a rectangle instead of a mask."
+    )
+    points: list[Point] | None = Field(
+        None, description="Clicks on what is meant, instead of a mask; needs a segmenter."
+    )
+    extend: Extend = Field(default_factory=Extend, description="Margins that outpaint adds.")
+    mask_expand: int | None = Field(
+        None, ge=0, le=200, description="Pixels that the mask grows by; 4 to remove, else 0."
+    )
+    mask_blur: int = Field(
+        0, ge=0, le=200, description="Pixels, from the mask's rim inward, of fading to the new."
+    )
+    hd_strategy: Literal["crop", "tile", "original"] = Field(
+        "crop",
+        description="Work on the surroundings of each hole, in tiles, or on the whole picture.",
+    )
+    crop_margin: int | None = Field(
+        None,
+        ge=16,
+        le=4096,
+        description="Pixels around a hole that are looked at; else half of its longer side.",
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | Literal["random"] = Field(
+        0, description="Another one gives another filling."
+    )
+    format: Literal["png", "jpeg", "webp", "tiff"] = Field("png", description="Of the result.")
+    quality: int | None = Field(None, ge=1, le=100, description="Of JPEG and WebP.")
+
+
+@studio_op(ImageInpaint)
+def image_inpaint(
+    _context: dg.OpExecutionContext,
+    params: ImageInpaint,
+    image: Artifact,
+    artifacts: ArtifactStore,
+    gpu: Gpu,
+    progress: Progress,
+    mask: Artifact | None = None,
+    exclude: Artifact | None = None,
+) -> OperationResult:
+    """Replace what a mask covers with what fits around it; every other pixel stays as it is."""
+    from studio_pipelines.media import inpaint_output as output
+    from studio_pipelines.media.inpainting import PatchFiller, inpaint
+
+    progress.report(0.0, "decoding")
+    scope = _scope(params, artifacts, image, mask, exclude)
+    seed = secrets.randbelow(2**31) if params.seed == "random" else params.seed
+    lease = gpu.lease(
+        MODEL.name,
+        size_class(scope.window_megapixels, "megapixels"),
+        guess_mib=64 + 24 * scope.megapixels + 200 * scope.window_megapixels,
+        device=CPU,
+        on_wait=partial(progress.report, 0.1, "waiting for memory"),
+    )
+    with lease, artifacts.scratch() as folder:
+        progress.report(0.1, "inpainting")
+        started_s = perf_counter()
+        done = inpaint(
+            scope,
+            PatchFiller(seed),
+            feather_px=params.mask_blur,
+            report=lambda share: progress.report(0.1 + 0.6 * share, "inpainting"),
+        )
+        infer_s = perf_counter() - started_s
+        progress.report(0.7, "encoding")
+        encoded = output.write_results(
+            scope, done, folder, format=params.format, quality=params.quality
+        )
+        progress.report(0.9, "verifying")
+        verification = output.verification(
+            scope, done, params.format, partial(_read, folder / output.PICTURE_NAME, "image")
+        )
+        kept = {
+            name: artifacts.adopt(folder / file, media_type=media_type, filename=file)
+            for name, file, media_type in (
+                ("image", output.PICTURE_NAME, encoded.media_type.mime),
+                ("mask", output.MASK_NAME, PNG.mime),
+                ("preview", output.PREVIEW_NAME, PNG.mime),
+            )
+        }
+        preview = artifacts.open(kept["preview"]).read()
+    return OperationResult(
+        assets=kept,
+        metrics={
+            "megapixels": scope.megapixels,
+            "maskShare": round(float(scope.hole.mean()), 6),
+            "windows": done.windows,
+            "inferMs": round(1000 * infer_s, 3),
+            "seed": seed,
+            **lease.describe(),
+        },
+        verification=verification,
+        model=MODEL,
+        preview_png=preview,
+        notes=(*scope.picture.notes, *encoded.notes, *done.notes),
+    )
+
+
+def _read(path: Path, field: str) -> "Picture":
+    from studio_pipelines.media.shared_decoder import shared_decoder
+
+    return shared_decoder().picture(path, field=field)
+
+
+def _decode(artifacts: ArtifactStore, artifact: Artifact | None, field: str) -> "Picture | None":
+    if artifact is None:
+        return None
+    with artifacts.local_path(artifact) as path:
+        return _read(path, field)
+
+
+def _scope(
+    params: ImageInpaint,
+    artifacts: ArtifactStore,
+    image: Artifact,
+    mask: Artifact | None,
+    exclude: Artifact | None,
+) -> "Scope":
+    from studio_pipelines.media.inpaint_mask import Margins
+    from studio_pipelines.media.inpaint_scope import Request, scope_of
+    from studio_pipelines.media.inpaint_windows import WindowPlan
+
+    if params.points is not None:
+        raise InvalidParameter(
+            "points need a segmenter, and none is built yet.",
+            field="points",
+            hint="Send a mask, white where the picture is to be replaced, or a box.",
+        )
+    picture = _decode(artifacts, image, "image")
+    assert picture is not None
+    request = Request(
+        task=params.task,
+        mask=_decode(artifacts, mask, "mask"),
+        box=params.box,
+        exclude=_decode(artifacts, exclude, "exclude"),
+        margins=Margins(**params.extend.model_dump()),
+        expand_px=params.mask_expand,
+    )
+    return scope_of(picture, request, WindowPlan(params.hd_strategy, params.crop_margin))
+
+
+def _preload() -> None:
+    import numpy as np
+
+    from studio_pipelines.media.inpaint_report import seam_score
+    from studio_pipelines.media.patch_completion import complete
+
+    # A small hole runs every compiled loop that jobs will need; one thread, for the fork to come.
+    colours = np.zeros((64, 64, 3), np.float32)
+    hole = np.zeros((64, 64), bool)
+    hole[24:40, 24:40] = True
+    complete(colours, hole, threads=1)
+    seam_score(np.zeros((64, 64, 3), np.uint8), hole)
+
+
+def _warm_up() -> None:
+    from studio_pipelines.media import preview  # noqa: F401  libvips starts a thread on import
+    from studio_pipelines.media.shared_decoder import shared_decoder
+
+    shared_decoder().warm()
+
+
+OPERATION = Operation(
+    op=image_inpaint,
+    parameters=ImageInpaint,
+    route="/retouch/inpaint",
+    worker="inpaint-model",
+    lane="image",
+    accepts={"image": (Media.IMAGE,), "mask": (Media.IMAGE,), "exclude": (Media.IMAGE,)},
+    returns=Media.IMAGE,
+    preload=_preload,
+    warm_up=_warm_up,
+    examples={
+        "remove": {
+            "image": "asset:ast_0123456789abcdef01234567",
+            "mask": "asset:ast_89abcdef0123456701234567",
+        },
+        "outpaint": {
+            "image": "asset:ast_0123456789abcdef01234567",
+            "task": "outpaint",
+            "extend": {"left": 256, "right": 256},
+        },
+    },
+)
