@@ -72,8 +72,9 @@ bench: install ## Measure beside the peers
 MACHINE_BOUND := ^(torch|triton|cuda-[a-z-]+|nvidia-[a-z0-9-]+)==
 WITHOUT_WHEEL := ^pyvips==
 
-lock: install ## Resolve all versions anew
-	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --upgrade --python-version 3.11 --quiet \
+lock: install ## Lock what pyproject.toml asks for; UPGRADE=1 takes the newest versions
+	cat $(LOCKS) > $(VENV)/resolved.lock
+	$(VENV)/bin/uv pip compile pyproject.toml --extra dev $(if $(UPGRADE),--upgrade) --python-version 3.11 --quiet \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	  $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} --output-file $(VENV)/resolved.lock
 	rm -f $(LOCKS)

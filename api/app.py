@@ -10,6 +10,7 @@ from fastapi.telemetry import TelemetryConfig
 from api.errors import install_error_handlers
 from api.fetch_policy import FetchPolicy
 from api.housekeeping import keep_house
+from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.routes import assets, jobs, service, workers
 from api.routes.operations import operation_router
@@ -38,6 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         housekeeping.cancel()
         await asyncio.gather(housekeeping, return_exceptions=True)
+        await services.events.stop()
         await services.jobs.stop()
 
     app = FastAPI(
@@ -83,9 +85,11 @@ def make_services(settings: Settings) -> Services:
         allow_private_addresses=settings.fetch_allow_private_addresses,
         max_bytes=settings.max_upload_bytes,
     )
+    jobs = JobSubmissionService(open_instance(waits=False), settings.redis_url)
     return Services(
         settings=settings,
         artifacts=artifacts,
         references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
-        jobs=JobSubmissionService(open_instance(waits=False), settings.redis_url),
+        jobs=jobs,
+        events=JobEvents(jobs, settings.redis_url),
     )

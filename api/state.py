@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
@@ -19,6 +20,7 @@ class Services:
     artifacts: ArtifactStore
     references: ReferenceResolver
     jobs: JobSubmissionService
+    events: JobEvents
 
 
 def services_of(request: Request) -> Services:

@@ -88,6 +88,14 @@ class JobSubmissionService:
             raise _broker_unavailable() from error
         return [beat for beat in beats if now_s - beat.beat_at_s < WORKER_FRESH_S]
 
+    def require_database(self) -> None:
+        """Make sure that the database answers.
+
+        Raises:
+            DatabaseUnavailable: It does not.
+        """
+        self._instance.has_run("")  # the cheapest statement there is
+
     def memory_tenants(self) -> list[memory_readings.TenantReading]:
         """Return what the processes of the workers hold of their devices."""
         try:

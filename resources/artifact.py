@@ -1,12 +1,9 @@
-"""A handle to stored bytes, and how Dagster makes one of an id in a run's config."""
+"""A handle to stored bytes."""
 
 import dataclasses
 from typing import Any
 
-import dagster as dg
-from dagster_shared.error import DagsterError
-
-from studio_pipelines.errors import StudioError, problem_of
+from studio_pipelines.errors import StudioError
 
 
 class ArtifactNotFound(StudioError):
@@ -16,26 +13,6 @@ class ArtifactNotFound(StudioError):
     code = "asset_not_found"
 
 
-class InputNotLoaded(dg.Failure, DagsterError):
-    """An input that cannot be had, with the reason in plain words.
-
-    Dagster wraps what a loader raises, and its metadata are lost, unless it is an error of its own.
-    """
-
-    def __init__(self, fault: StudioError) -> None:
-        problem = dg.MetadataValue.json(problem_of(fault))
-        super().__init__(fault.message, {"problem": problem}, allow_retries=False)
-
-
-@dg.dagster_type_loader(str, required_resource_keys={"artifacts"})
-def _artifact_by_id(context: dg.DagsterTypeLoaderContext, asset_id: str) -> "Artifact":
-    try:
-        return context.resources.artifacts.get(asset_id)
-    except StudioError as error:
-        raise InputNotLoaded(error) from error
-
-
-@dg.usable_as_dagster_type(name="Artifact", loader=_artifact_by_id)
 @dataclasses.dataclass(frozen=True)
 class Artifact:
     """A handle to stored bytes; small enough to pass between ops and to put in run config.

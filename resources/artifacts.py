@@ -52,11 +52,12 @@ class ArtifactStore(dg.ConfigurableResource):
     keep_free_bytes: int = KEEP_FREE_BYTES
     _run_id: str | None = PrivateAttr(default=None)
     _kept: list[Artifact] = PrivateAttr(default_factory=list)
+    _nesting: int = PrivateAttr(default=0)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember which run this works for."""
         self._run_id = context.run.run_id if context.run else None
-        self._kept = []
+        self._kept, self._nesting = [], 0
 
     @cached_property
     def _layout(self) -> StoreLayout:
@@ -182,8 +183,8 @@ class ArtifactStore(dg.ConfigurableResource):
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Delete what the block stored if it does not come to its end."""
-        before = len(self._kept)
+        """Delete what the block stored if it does not come to its end; blocks may be nested."""
+        before, self._nesting = len(self._kept), self._nesting + 1
         try:
             yield
         except BaseException:
@@ -191,9 +192,12 @@ class ArtifactStore(dg.ConfigurableResource):
                 # The fault in hand is the one to tell; an asset that stays is whole all the same.
                 with suppress(StudioError):
                     self.delete(artifact.id)
+            del self._kept[before:]
             raise
         finally:
-            del self._kept[before:]
+            self._nesting -= 1
+            if not self._nesting:
+                self._kept.clear()
 
     def delete(self, asset_id: str) -> None:
         """Forget an asset, and its bytes if no other asset shares them.

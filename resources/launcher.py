@@ -19,7 +19,7 @@ from dagster._core.launcher import (
 from dagster_celery.launcher import CeleryRunLauncher
 from typing_extensions import override
 
-from resources import run_ownership, signals, waiting_line
+from resources import run_events, run_ownership, signals, waiting_line
 from resources.broker import make_celery, send_run
 from resources.job_metrics import JobTimes, record_job
 from resources.run_tags import LANE_TAG, OPERATION_TAG, PRIORITY_TAG, QUEUE_TAG, RESUMED_TAG
@@ -68,6 +68,7 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
         waiting_line.enter(
             self._signals, lane, operation, run.run_id, priority=priority, at_s=time.time()
         )
+        run_events.tell(self._signals, run.run_id, "status", {"status": "queued"})
         send_run(self.celery, run.run_id, queue=queue, priority=priority, resume=resume)
 
     @override
@@ -78,6 +79,7 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
             return False
         if run.status in NOT_TAKEN:
             self._instance.report_run_canceled(run)
+            run_events.tell(self._signals, run_id, "end", {"status": "canceled"})
             signals.publish_outcome(self._signals, run_id, {"status": "canceled"})
             waiting_line.leave(self._signals, *line_of(run), run_id)
             self._count_canceled(run)

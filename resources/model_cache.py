@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from resources import memory_meter
+from resources.model_folder import InstalledModel
 from resources.vram_ledger import Offer
 
 Precision = Literal["full", "half"]
@@ -38,6 +39,11 @@ class ModelSource:
     guess_mib: float
     keep_warm: bool = False
     idle_s: float | None = None
+
+    @classmethod
+    def of(cls, model: InstalledModel, load: Callable[[str, Precision], Any]) -> "ModelSource":
+        """Return how to load a model that was pulled."""
+        return cls(model.name, model.sha256, load, model.declaration.memory_mib)
 
     def key(self, precision: Precision = "full") -> ModelKey:
         """Return what the cache knows the model by."""

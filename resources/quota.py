@@ -22,6 +22,7 @@ class DiskQuotaExceeded(StudioError):
 
     status = 507
     code = "disk_quota_exceeded"
+    is_of_one_item = False
 
 
 class DiskQuota:

@@ -28,6 +28,7 @@ class BrokerUnavailable(StudioError):
 
     status = 503
     code = "broker_unavailable"
+    is_of_one_item = False
 
 
 @cache
@@ -56,11 +57,6 @@ def outcome_key(run_id: str) -> str:
 def progress_key(run_id: str) -> str:
     """Name the key that holds how far a run is."""
     return f"studio:run:{run_id}:progress"
-
-
-def events_key(run_id: str) -> str:
-    """Name the stream of what happened to a run, for those who follow it."""
-    return f"studio:run:{run_id}:events"
 
 
 @dataclass(frozen=True)

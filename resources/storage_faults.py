@@ -22,6 +22,7 @@ class AssetStoreUnavailable(StudioError):
 
     status = 503
     code = "asset_store_unavailable"
+    is_of_one_item = False
 
 
 def unavailable() -> AssetStoreUnavailable:

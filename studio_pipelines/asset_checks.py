@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from studio_pipelines.catalogue import operations
-from studio_pipelines.op_surroundings import RESULT_METADATA
+from studio_pipelines.op_records import RESULT_METADATA
 from studio_pipelines.operation import Operation
 from studio_pipelines.verification import CHECK_NAME, verification_evaluation
 

@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from studio_pipelines.models_command import models_app
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="A self-hosted multi-modal studio. Settings are STUDIO_* environment variables.",
 )
+
+app.add_typer(models_app, name="models")
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ class DatabaseUnavailable(StudioError):
 
     status = 503
     code = "database_unavailable"
+    is_of_one_item = False
 
 
 def wait_for_server(engine: sqlalchemy.Engine, patience_s: float) -> None:

@@ -14,6 +14,7 @@ class StudioError(Exception):
     Attributes:
         status: HTTP status of the synchronous answer.
         code: Stable, machine-readable name of the fault.
+        is_of_one_item: Whether, of a list, the other items may do all the same.
         message: What was wrong, with the value that was wrong.
         field: The request field at fault, in the camelCase of the contract, or None.
         hint: What to do about it, or None.
@@ -21,6 +22,7 @@ class StudioError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "operation_failed"
+    is_of_one_item: ClassVar[bool] = True
 
     def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What goes on around every op: taking over what is done, tracing, faults, and what they leave."""
+"""What goes on around every op: tracing, faults, and what they leave."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -7,28 +7,19 @@ from typing import Any
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
-from resources.run_tags import RESUMED_TAG, job_id_of
+from resources.progress import Progress
+from resources.run_tags import job_id_of
 from resources.tracing import start_span
 from studio_pipelines.errors import StudioError, problem_of
+from studio_pipelines.op_place import place_of
 
-RESULT_METADATA = "result"
 
-
-def recorded_main_asset(context: dg.OpExecutionContext) -> str | None:
-    """Return the id of the main asset that a step stored before its run was resumed, or None.
-
-    Dagster's in-process executor begins a resumed run from its first step.
-    """
-    if RESUMED_TAG not in context.run.tags:
-        return None
-    step_key = context.get_step_execution_context().step.key
-    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-    for entry in context.instance.all_logs(context.run_id, of_type=kind):
-        event = entry.get_dagster_event()
-        if event.step_key == step_key:
-            result: Any = event.materialization.metadata[RESULT_METADATA].value
-            return result["assets"][result["main"]]["id"]
-    return None
+def begin_progress(context: dg.OpExecutionContext, given: Mapping[str, Any]) -> None:
+    """Have what the op reports count as its step of the job."""
+    place = place_of(context)
+    for resource in given.values():
+        if isinstance(resource, Progress):
+            resource.begin_op(place.step, place.number, place.of)
 
 
 def op_span(context: dg.OpExecutionContext) -> AbstractContextManager[None]:
@@ -42,11 +33,16 @@ def faults_as_failures() -> Iterator[None]:
     try:
         yield
     except StudioError as error:
-        raise dg.Failure(
-            description=error.message,
-            metadata={"problem": dg.MetadataValue.json(problem_of(error))},
-            allow_retries=False,
-        ) from error
+        raise failure(problem_of(error)) from error
+
+
+def failure(problem: Mapping[str, Any]) -> dg.Failure:
+    """Return the Dagster failure that carries a fault whole."""
+    return dg.Failure(
+        description=problem["message"],
+        metadata={"problem": dg.MetadataValue.json(problem)},
+        allow_retries=False,
+    )
 
 
 @contextmanager

@@ -5,29 +5,30 @@ entry, the status row and the documentation are read off that record by plain lo
 """
 
 import functools
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any
 
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from resources.artifact import Artifact
-from resources.run_tags import job_id_of
+from resources.handover import Handover
+from resources.model_folder import InstalledModel
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.sniff import Media
+from studio_pipelines.op_inputs import input_forms, is_list, items_of, visible_signature
+from studio_pipelines.op_items import Call
+from studio_pipelines.op_records import handover_of, recorded, recorded_handover
 from studio_pipelines.op_surroundings import (
-    RESULT_METADATA,
+    begin_progress,
     faults_as_failures,
     nothing_left_of_failures,
     op_span,
-    recorded_main_asset,
 )
 from studio_pipelines.parameter_config import dagster_config_of
-from studio_pipelines.verification import verification_evaluation
 
 
 class Parameters(BaseModel):
@@ -46,6 +47,12 @@ class ModelIdentity:
     version: str
     licence: str
     source: str
+
+    @classmethod
+    def of(cls, model: InstalledModel) -> "ModelIdentity":
+        """Name a model that was pulled."""
+        said = model.declaration
+        return cls(said.name, said.version, said.licence, said.public_source)
 
 
 @dataclass(frozen=True)
@@ -141,40 +148,51 @@ class Operation:
 
 
 def studio_op(
-    parameters: type[Parameters],
+    parameters: type[Parameters], *, prepare: Callable[..., Any] | None = None
 ) -> Callable[[Callable[..., OperationResult]], dg.OpDefinition]:
     """Make a function ``(context, params, <inputs>, <resources>)`` a Dagster op.
 
     The op's config is derived from ``parameters`` and validated by it again inside the run. The
-    result is recorded as an asset materialisation, and the main asset is the op's output, so that
-    one op's result can be another's input.
+    result is recorded as an asset materialisation, and the op's output hands its assets on, so
+    that one op's result can be another's input.
+
+    An input's annotation says what the function gets. ``Artifact``: one item; where the job has a
+    list, the function is called for each item, and a fault of one is kept as that item's.
+    ``list[Artifact]``: all items in one call, which makes one result of them. ``Mapping[str,
+    Artifact]``: what the op before it in a chain has made, by name.
+
+    Args:
+        parameters: The model of the op's parameters.
+        prepare: For items that have something in common, such as the gain of an album: called
+            once as ``(context, params, items, <resources>)`` before the first item, ``items``
+            being the assets of the first input, also where there is one. The function takes what
+            it returns as ``shared``. A fault of it fails the job.
     """
 
     def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:
+        forms = input_forms(function)
+
         @functools.wraps(function)
         def compute(context: dg.OpExecutionContext, **given: Any) -> Iterator[Any]:
-            if done_before := recorded_main_asset(context):
+            inputs = {name: given.pop(name) for name in forms if name in given}
+            begin_progress(context, given)
+            if done_before := recorded_handover(context, given["artifacts"]):
                 context.log.info("The result was stored before the worker died; it is taken over.")
-                yield dg.Output(given["artifacts"].get(done_before))
+                yield dg.Output(done_before)
                 return
             with op_span(context), faults_as_failures(), nothing_left_of_failures(given):
                 params = _validated(parameters, context.op_config)
-                result = function(context, params, **given)
-            yield _materialization(context, result)
-            yield verification_evaluation(
-                context.op.name, result.verification, job_id_of(context.run_id)
-            )
-            yield dg.Output(result.main)
+                items, many = items_of(inputs, forms), is_list(inputs, forms)
+                call = Call(function, context, params, given).with_shared(prepare, items)
+                outcomes = (yield from call.each(items)) if many else [call.once(items[0])]
+            yield from recorded(context, outcomes, many=many)
+            yield dg.Output(handover_of(outcomes, many=many))
 
         # Dagster reads the inputs and resources off the signature; the parameters are config.
-        signature = inspect.signature(function)
-        visible = [p for name, p in signature.parameters.items() if name != "params"]
-        hints = get_type_hints(function)
-        compute.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
-            parameters=visible, return_annotation=inspect.Signature.empty
-        )
-        compute.__annotations__ = {p.name: hints[p.name] for p in visible if p.name in hints}
-        make_op = dg.op(config_schema=dagster_config_of(parameters), out=dg.Out(Artifact))
+        signature = visible_signature(function)
+        compute.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
+        compute.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        make_op = dg.op(config_schema=dagster_config_of(parameters), out=dg.Out(Handover))
         return make_op(compute)
 
     return decorate
@@ -187,30 +205,3 @@ def _validated(parameters: type[Parameters], config: Mapping[str, Any]) -> Param
         first = error.errors()[0]
         name = to_camel(str(first["loc"][0])) if first["loc"] else None
         raise InvalidParameter(first["msg"], field=name) from error
-
-
-def _materialization(
-    context: dg.OpExecutionContext, result: OperationResult
-) -> dg.AssetMaterialization:
-    figures = {**result.metrics, **result.verification}
-    plotted = {
-        name: float(value)
-        for name, value in figures.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    metadata: dict[str, Any] = {}
-    if result.preview_png is not None:
-        metadata["preview"] = dg.MetadataValue.md(_inline_image(result.preview_png))
-    metadata |= {
-        "model": result.model.name,
-        "job": job_id_of(context.run_id),
-        RESULT_METADATA: dg.MetadataValue.json(result.describe()),
-        **plotted,
-    }
-    return dg.AssetMaterialization(asset_key=[context.op.name], metadata=metadata)
-
-
-def _inline_image(png: bytes) -> str:
-    import base64
-
-    return f"![preview](data:image/png;base64,{base64.b64encode(png).decode()})"

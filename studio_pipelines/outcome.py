@@ -6,7 +6,7 @@ from typing import Any
 from dagster import DagsterEvent, DagsterEventType
 
 from resources.launcher import WORKER_LOST
-from studio_pipelines.op_surroundings import RESULT_METADATA
+from studio_pipelines.op_records import RESULT_METADATA
 
 OUTCOME_EVENT_TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION,
@@ -67,6 +67,16 @@ def outcome_of(events: Iterable[DagsterEvent]) -> dict[str, Any] | None:
     if status == "failed":
         return {"status": status, "error": error}
     return {"status": status} if status else None
+
+
+def figures_of(event: DagsterEvent) -> dict[str, Any]:
+    """Return what an op measured, read off the event of its result."""
+    result: Any = event.materialization.metadata[RESULT_METADATA].value
+    return {
+        "operation": event.materialization.asset_key.path[-1],
+        "metrics": result["metrics"],
+        "verification": result["verification"],
+    }
 
 
 def _why_given_up(message: str) -> Mapping[str, Any] | None:

@@ -15,7 +15,7 @@ from dagster._core.events import DagsterEvent
 from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
-from resources import run_ownership, signals, waiting_line
+from resources import run_events, run_ownership, signals, waiting_line
 from resources.job_metrics import JobTimes, record_job
 from resources.launcher import line_of
 from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
@@ -24,6 +24,7 @@ from studio_pipelines.instance import batched_events, open_instance
 from studio_pipelines.memory_release import MemoryRelease, keep_for_good
 from studio_pipelines.operation import Operation
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
+from studio_pipelines.run_following import followed
 from studio_pipelines.run_guard import DeadlineExceeded, RunGuard, interrupts_set
 from studio_pipelines.run_tracing import run_span
 from studio_pipelines.worker_name import WorkerName
@@ -120,7 +121,12 @@ class RunExecutor:
         published = False
         guard = RunGuard(self._redis_url, work.run, work.owner)
         try:
-            with interrupts_set(work.run), guard, run_span(self._instance, work.run):
+            with (
+                followed(self._instance, work.run, self._redis_url),
+                interrupts_set(work.run),
+                guard,
+                run_span(self._instance, work.run),
+            ):
                 for outcome in self._outcomes(work, resume=resume):
                     if guard.undisturbed:
                         # Told before the run's resources are put away: somebody waits.
@@ -185,6 +191,7 @@ class RunExecutor:
             run_ownership.release(self._redis, run_id, work.owner)
             if outcome is None:
                 return
+            run_events.tell(self._redis, run_id, "end", {"status": outcome["status"]})
             signals.publish_outcome(self._redis, run_id, outcome)
             if work.operation is None:
                 return

@@ -21,6 +21,7 @@ class DeadlineExceeded(StudioError):
     """The job ran for longer than its deadline allows."""
 
     code = "deadline_exceeded"
+    is_of_one_item = False
 
 
 class RunGuard:

@@ -14,7 +14,9 @@ import dagster as dg
 
 from resources.artifacts import ArtifactStore
 from resources.gpu import Gpu
+from resources.model_store import ModelStore
 from resources.progress import Progress
+from studio_pipelines.model_shelf import DECLARATIONS
 
 VARIABLES = (
     "STUDIO_ASSET_URL",
@@ -23,6 +25,8 @@ VARIABLES = (
     "STUDIO_RAM_LEASE_PERCENT",
     "STUDIO_VRAM_RESERVE_MIB",
     "STUDIO_MODEL_IDLE_S",
+    "STUDIO_MODELS_DIR",
+    "STUDIO_LICENCE_POLICY",
 )
 
 
@@ -31,6 +35,7 @@ def run_resources() -> dict[str, dg.ResourceDefinition]:
     return {
         "artifacts": _ready_made(_artifacts, "Stores assets."),
         "gpu": _ready_made(_gpu, "Leases the memory of a device."),
+        "models": _ready_made(_models, "Gives the files of the models that are installed."),
         "progress": _ready_made(_progress, "Tells how far an op is."),
         "io_manager": dg.mem_io_manager,
     }
@@ -73,3 +78,11 @@ def _gpu(env: Mapping[str, str]) -> Gpu:
 
 def _progress(env: Mapping[str, str]) -> Progress:
     return Progress(redis_url=env["STUDIO_REDIS_URL"])
+
+
+def _models(env: Mapping[str, str]) -> ModelStore:
+    return ModelStore(
+        folder=env["STUDIO_MODELS_DIR"],
+        declared_in=[str(DECLARATIONS)],
+        licence_policy=env["STUDIO_LICENCE_POLICY"],
+    )

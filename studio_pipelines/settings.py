@@ -6,7 +6,7 @@ Nothing is read when this module is imported: `load_settings` reads, once, where
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,6 +19,12 @@ def default_data_dir() -> Path:
     """The user's data folder by the XDG Base Directory specification."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "studio"
+
+
+def default_models_dir() -> Path:
+    """The user's cache folder by the XDG Base Directory specification: models can be had again."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "studio" / "models"
 
 
 class Settings(BaseSettings):
@@ -79,6 +85,15 @@ class Settings(BaseSettings):
         ("studio_pipelines.operations",), description="Packages that the catalogue collects."
     )
 
+    models_dir: Path = Field(
+        default_factory=default_models_dir,
+        description="Folder that models are pulled into; .toml files in it declare more of them.",
+    )
+    licence_policy: Literal["commercial", "research"] = Field(
+        "commercial",
+        description="`commercial` refuses models whose licence allows no commercial use.",
+    )
+
     ram_lease_percent: int = Field(
         60, ge=1, le=100, description="Share of the RAM that jobs may lease where there is no GPU."
     )
@@ -102,7 +117,8 @@ class Settings(BaseSettings):
     def _resolve_paths(cls, values: dict[str, Any]) -> dict[str, Any]:
         data_dir = Path(values.get("data_dir") or default_data_dir()).expanduser().resolve()
         asset_url = values.get("asset_url") or (data_dir / "assets").as_uri()
-        return {**values, "data_dir": data_dir, "asset_url": asset_url}
+        models_dir = Path(values.get("models_dir") or default_models_dir()).expanduser().resolve()
+        return {**values, "data_dir": data_dir, "asset_url": asset_url, "models_dir": models_dir}
 
     def as_env(self) -> dict[str, str]:
         """The variables that give another process these same settings."""

@@ -9,19 +9,19 @@ CHECK_NAME = "verification"
 
 
 def verification_evaluation(
-    asset: str, verification: Mapping[str, Any], job_id: str
+    asset: dg.AssetKey | str, verification: Mapping[str, Any], job_id: str
 ) -> dg.AssetCheckEvaluation:
     """Return the evaluation of a job's own verification.
 
     A missed target is a warning, as the job has completed all the same.
 
     Args:
-        asset: Key of the operation's result asset.
+        asset: Key of the result.
         verification: What the op measured; it has passed unless ``passed`` is there and false.
         job_id: Public id of the job.
     """
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey([asset]),
+        asset_key=dg.AssetKey.from_coercible(asset),
         check_name=CHECK_NAME,
         passed=bool(verification.get("passed", True)),
         severity=dg.AssetCheckSeverity.WARN,

@@ -1,11 +1,13 @@
-"""``/api/jobs``: look at a job, cancel it."""
+"""``/api/jobs``: look at a job, follow it, cancel it."""
 
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse
 
+from api.job_events import checked_id, has_all
 from api.presentation import present_job
 from api.state import ServicesDep
 
@@ -27,6 +29,32 @@ async def read_job(
     if wait_s := preferred_wait_s(prefer, services.settings.sync_wait_s):
         await services.jobs.wait(job_id, wait_s)
     return present_job(await services.jobs.record(job_id), str(request.base_url))
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=Response,
+    responses={200: {"content": {EventSourceResponse.media_type: {}}}, 204: {}},
+)
+async def follow_job(
+    job_id: str,
+    request: Request,
+    services: ServicesDep,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Follow a job as server-sent events: status, progress, log, metric, and its end.
+
+    A client that was cut off sends `Last-Event-ID` and goes on where it was; after the last event
+    the answer is 204, which ends a browser's `EventSource`.
+    """
+    after = checked_id(last_event_id)
+    await services.jobs.record(job_id)
+    if has_all(last_event_id):
+        return Response(status_code=204)
+    events = services.events.follow(job_id, after, str(request.base_url))
+    # Proxies must pass each event on at once.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(events, headers=headers)
 
 
 @router.post("/{job_id}/cancel")

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api.metrics import StudioCollector
 from api.state import ServicesDep
 from resources.signals import BrokerUnavailable
+from studio_pipelines.database_faults import DatabaseUnavailable
 
 router = APIRouter(tags=["service"])
 
@@ -21,12 +22,16 @@ async def alive() -> dict[str, Any]:
 
 @router.get("/readyz")
 async def ready(services: ServicesDep, response: Response) -> dict[str, Any]:
-    """Tell whether jobs can be taken: the broker answers, and the workers are counted."""
+    """Tell whether jobs can be taken: broker and database answer, and the workers are counted."""
     try:
         beats = await asyncio.to_thread(services.jobs.worker_beats)
+        await asyncio.to_thread(services.jobs.require_database)
     except BrokerUnavailable:
         response.status_code = 503
         return {"status": "broker away"}
+    except DatabaseUnavailable:
+        response.status_code = 503
+        return {"status": "database away"}
     return {"status": "ok", "workers": len(beats)}
 
 

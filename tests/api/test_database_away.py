@@ -86,6 +86,8 @@ def test_without_its_database_the_service_says_so_and_comes_back(
 ) -> None:
     client, image = own_studio.client, own_studio.upload(pixel_png)
     done = own_studio.copy(image).json()["jobId"]
+    # A worker stores the last of a run after it has told how it ended.
+    eventually(lambda: own_studio.row()["status"] == "ready")
     files, runs = own_studio.stored_files(), count_of_runs(database.url)
     api, child = own_studio.process("api"), own_studio.row()["pid"]
     database.stop()
@@ -101,6 +103,8 @@ def test_without_its_database_the_service_says_so_and_comes_back(
         problem_in(answer, 503, "database_unavailable")
         assert answer.headers["retry-after"]
         assert answer.elapsed.total_seconds() < 5
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()) == (503, {"status": "database away"})
     # What does not need it works on.
     assert client.get("/healthz").status_code == 200
     assert own_studio.row()["status"] == "ready"

@@ -10,7 +10,8 @@ import redis
 
 from resources import signals
 from resources.artifact import Artifact
-from resources.progress import MAX_STAGES_LOGGED, MIN_INTERVAL_S, STREAM_LENGTH, Progress
+from resources.progress import MAX_STAGES_LOGGED, MIN_INTERVAL_S, Progress
+from resources.run_events import STREAM_LENGTH, stream_key
 
 pytestmark = pytest.mark.stack
 PREVIEW = Artifact("ast_1", "0" * 64, "image/png", 5, "2026-01-01T00:00:00.000+00:00")
@@ -23,7 +24,7 @@ def told(broker_url: str, run_id: str) -> dict[str, object] | None:
 
 def streamed(broker_url: str, run_id: str) -> list[dict[str, object]]:
     client = redis.Redis.from_url(broker_url, decode_responses=True)
-    entries = client.xrange(signals.events_key(run_id))
+    entries = client.xrange(stream_key(run_id))
     assert all(entry["type"] == "progress" for _, entry in entries)
     return [json.loads(entry["data"]) for _, entry in entries]
 
@@ -91,7 +92,7 @@ def test_those_who_follow_find_what_they_missed(progress: Progress, broker_url: 
         {"fraction": 0.9, "stage": "store", "preview": PREVIEW.describe()},
     ]
     client = redis.Redis.from_url(broker_url)
-    for key in (signals.events_key("run-1"), signals.progress_key("run-1")):
+    for key in (stream_key("run-1"), signals.progress_key("run-1")):
         assert 0 < client.ttl(key) <= signals.PROGRESS_TTL_S
 
 

@@ -71,8 +71,9 @@ def test_the_op_yields_its_materialisation_and_its_main_asset(
     # Only numbers can be plotted.
     assert "passed" not in metadata
     assert "device" not in metadata
-    main = result.output_for_node("file_copy")
-    assert isinstance(main, Artifact)
+    (handed,) = result.output_for_node("file_copy").items
+    main = handed.assets["copy"]
+    assert handed.main == main
     assert main.id == described["assets"]["copy"]["id"] != picture.id
 
 
