@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from studio_pipelines.media.image_encode import EncodedPicture, PictureFormat, encode_picture
 from studio_pipelines.media.inpaint_report import outside_unchanged, seam_score
@@ -16,6 +17,7 @@ from studio_pipelines.media.preview import side_by_side
 PICTURE_NAME: Final = "inpainted"
 MASK_NAME: Final = "mask.png"
 PREVIEW_NAME: Final = "before-after.png"
+STEP_NAME: Final = "step.png"
 _PREVIEW_PX: Final = 480
 _NOT_APPLICABLE: Final = "notApplicable"
 
@@ -44,6 +46,14 @@ def write_results(
     preview = side_by_side(scope.picture, after, height_px=_PREVIEW_PX)
     (folder / PREVIEW_NAME).write_bytes(preview)
     return encoded
+
+
+def write_preview(colours: NDArray[np.float32], folder: Path) -> Path:
+    """Write a picture of the work in hand, (height, width, 3) 8-bit code values, as a PNG."""
+    path = folder / STEP_NAME
+    pixels = np.ascontiguousarray(np.clip(colours + np.float32(0.5), 0, 255).astype(np.uint8))
+    encode_picture(Picture(pixels), path)
+    return path
 
 
 def verification(

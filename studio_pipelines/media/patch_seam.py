@@ -47,10 +47,57 @@ def blend_seams(colours: _Floats, hole: _Ints, chosen: _Ints, crew: ThreadCrew) 
         sums = np.empty((len(half), COLOURS), np.float32)
         crew.share(len(half), _PIECE, partial(_gather, colours, known, sources, half, sums))
         halves.append((half, sums))
+    _relax_all(values, halves, crew)
+    return values
+
+
+def match_rim(
+    colours: _Floats, filled: _Floats, hole: _Mask, *, threads: int | None = None
+) -> _Floats:
+    """Return a filled picture whose hole meets the known colours at its rim.
+
+    A network's picture differs from the input a little everywhere; the difference at the rim is
+    spread inward, so that the gradients in the hole stay the network's.
+
+    Args:
+        colours: (height, width, 3); what it holds in the hole does not count.
+        filled: The same shape: the network's picture, also outside the hole.
+        hole: (height, width).
+        threads: How many; by default one for each core this process may use.
+    """
+    pixels = np.argwhere(hole).astype(np.int32)
+    values = np.where(hole[..., None], filled, colours)
+    with ThreadCrew(threads) as crew:
+        halves: list[tuple[_Ints, _Floats]] = []
+        for parity in (0, 1):
+            half = pixels[pixels.sum(axis=1) & 1 == parity]
+            sums = np.empty((len(half), COLOURS), np.float32)
+            crew.share(len(half), _PIECE, partial(_gather_own, filled, half, sums))
+            halves.append((half, sums))
+        _relax_all(values, halves, crew)
+    return values
+
+
+def _relax_all(values: _Floats, halves: list[tuple[_Ints, _Floats]], crew: ThreadCrew) -> None:
     for _ in range(_ROUNDS):
         for half, sums in halves:
             crew.share(len(half), _PIECE, partial(_relax, values, half, sums))
-    return values
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather_own(filled: _Floats, pixels: _Ints, sums: _Floats, start: int, stop: int) -> None:
+    """Write the screening and the steps that the filled picture itself has."""
+    height, width = filled.shape[:2]
+    for k in range(start, stop):
+        y, x = pixels[k, 0], pixels[k, 1]
+        for c in range(COLOURS):
+            total = _SCREENING * filled[y, x, c]
+            for side in range(4):
+                row = y + (side == 0) - (side == 1)
+                column = x + (side == 2) - (side == 3)
+                if 0 <= row < height and 0 <= column < width:
+                    total += filled[y, x, c] - filled[row, column, c]
+            sums[k, c] = total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

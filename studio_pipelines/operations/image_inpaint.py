@@ -4,7 +4,7 @@ import secrets
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -14,11 +14,15 @@ from resources.artifacts import ArtifactStore
 from resources.devices import CPU
 from resources.forecast import size_class
 from resources.gpu import Gpu
+from resources.lease import Lease
+from resources.model_shelf import AUTO
+from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.inpaint_worker import WORKER, InpaintWorker, choose_worker
+from studio_pipelines.media.inpaint_settings import DiffusionSettings
 from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.operation import (
-    ModelIdentity,
     Operation,
     OperationResult,
     Parameters,
@@ -27,9 +31,8 @@ from studio_pipelines.operation import (
 
 if TYPE_CHECKING:
     from studio_pipelines.media.inpaint_scope import Scope
+    from studio_pipelines.media.inpainting import Inpainted
     from studio_pipelines.media.picture import Picture
-
-MODEL = ModelIdentity("studio-patchmatch", "1", "Apache-2.0", "builtin")
 
 
 class Point(Parameters):
@@ -79,6 +82,22 @@ class ImageInpaint(Parameters):
         le=4096,
         description="Pixels around a hole that are looked at; else half of its longer side.",
     )
+    model: str = Field(
+        AUTO, description="auto, studio-patchmatch, or the name of an installed model."
+    )
+    prompt: str = Field(
+        "", max_length=2000, description="What the hole is to show; for diffusion models."
+    )
+    negative_prompt: str | None = Field(
+        None, max_length=2000, description="What it is not to show; for diffusion models."
+    )
+    steps: int | None = Field(None, ge=1, le=200, description="Of denoising; for diffusion models.")
+    guidance: float | None = Field(
+        None, ge=0, le=100, description="How strongly the prompt counts; for diffusion models."
+    )
+    strength: float | None = Field(
+        None, gt=0, le=1, description="Share of noise to begin with; for diffusion models."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] | Literal["random"] = Field(
         0, description="Another one gives another filling."
     )
@@ -93,32 +112,32 @@ def image_inpaint(
     image: Artifact,
     artifacts: ArtifactStore,
     gpu: Gpu,
+    models: ModelStore,
     progress: Progress,
     mask: Artifact | None = None,
     exclude: Artifact | None = None,
 ) -> OperationResult:
     """Replace what a mask covers with what fits around it; every other pixel stays as it is."""
     from studio_pipelines.media import inpaint_output as output
-    from studio_pipelines.media.inpainting import PatchFiller, inpaint
 
+    seed = secrets.randbelow(2**31) if params.seed == "random" else params.seed
+    choice = params.model_dump(include=set(DiffusionSettings.FIELDS))
+    worker = choose_worker(models, params.model, DiffusionSettings(**choice, seed=seed))
     progress.report(0.0, "decoding")
     scope = _scope(params, artifacts, image, mask, exclude)
-    seed = secrets.randbelow(2**31) if params.seed == "random" else params.seed
     lease = gpu.lease(
-        MODEL.name,
+        worker.identity.name,
         size_class(scope.window_megapixels, "megapixels"),
         guess_mib=64 + 24 * scope.megapixels + 200 * scope.window_megapixels,
-        device=CPU,
+        models=worker.sources,
+        device=None if worker.sources else CPU,
         on_wait=partial(progress.report, 0.1, "waiting for memory"),
     )
     with lease, artifacts.scratch() as folder:
         progress.report(0.1, "inpainting")
         started_s = perf_counter()
-        done = inpaint(
-            scope,
-            PatchFiller(seed),
-            feather_px=params.mask_blur,
-            report=lambda share: progress.report(0.1 + 0.6 * share, "inpainting"),
+        done = lease.on_ladder(
+            lambda _rung: _fill(scope, params, worker, lease, artifacts, folder, progress)
         )
         infer_s = perf_counter() - started_s
         progress.report(0.7, "encoding")
@@ -145,13 +164,43 @@ def image_inpaint(
             "maskShare": round(float(scope.hole.mean()), 6),
             "windows": done.windows,
             "inferMs": round(1000 * infer_s, 3),
-            "seed": seed,
+            "seed": worker.settings.seed,
             **lease.describe(),
         },
         verification=verification,
-        model=MODEL,
+        model=worker.identity,
         preview_png=preview,
-        notes=(*scope.picture.notes, *encoded.notes, *done.notes),
+        notes=(
+            *scope.picture.notes,
+            *encoded.notes,
+            *done.notes,
+            *worker.notes(has_exclude=exclude is not None),
+        ),
+    )
+
+
+def _fill(
+    scope: "Scope",
+    params: ImageInpaint,
+    worker: InpaintWorker,
+    lease: Lease,
+    artifacts: ArtifactStore,
+    folder: Path,
+    progress: Progress,
+) -> "Inpainted":
+    from studio_pipelines.media.inpaint_output import write_preview
+    from studio_pipelines.media.inpainting import inpaint
+
+    def show(colours: Any) -> None:
+        path = write_preview(colours, folder)
+        step = artifacts.adopt(path, media_type=PNG.mime, filename=path.name)
+        progress.report(0.1, "inpainting", preview=step)
+
+    return inpaint(
+        scope,
+        worker.filler(lease, show),
+        feather_px=params.mask_blur,
+        report=lambda share: progress.report(0.1 + 0.6 * share, "inpainting"),
     )
 
 
@@ -223,7 +272,7 @@ OPERATION = Operation(
     op=image_inpaint,
     parameters=ImageInpaint,
     route="/retouch/inpaint",
-    worker="inpaint-model",
+    worker=WORKER,
     lane="image",
     accepts={"image": (Media.IMAGE,), "mask": (Media.IMAGE,), "exclude": (Media.IMAGE,)},
     returns=Media.IMAGE,
