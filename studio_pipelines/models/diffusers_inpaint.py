@@ -28,6 +28,7 @@ PIPELINES: Final = (
 )
 _PREVIEW_LATENTS: Final = 32
 _PREVIEWS: Final = 5
+_LEAST_MULTIPLE_PX: Final = 8
 _NAMES: Final = {
     "prompt": "prompt",
     "negative_prompt": "negativePrompt",
@@ -44,6 +45,8 @@ def load_pipeline(folder: Path, device: str) -> Any:
         UnusableModel: The folder holds no pipeline of a known class, or no safetensors.
     """
     diffusers: Any = importlib.import_module("diffusers")
+    for library in ("diffusers", "transformers"):
+        importlib.import_module(f"{library}.utils.logging").disable_progress_bar()
     try:
         name = json.loads((folder / "model_index.json").read_text())["_class_name"]
     except (OSError, ValueError, KeyError) as error:
@@ -61,7 +64,7 @@ def load_pipeline(folder: Path, device: str) -> Any:
         options = {"add_watermarker": False}
     try:
         pipeline = getattr(diffusers, name).from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, torch_dtype=dtype, **options
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, **options
         )
     except OSError as error:
         raise UnusableModel(
@@ -83,7 +86,8 @@ def native_side_px(pipeline: Any) -> int:
 
 def multiple_px(pipeline: Any) -> int:
     """Return what both sides of a picture have to be multiples of."""
-    return int(pipeline.vae_scale_factor) * (2 if hasattr(pipeline, "transformer") else 1)
+    packed = 2 if hasattr(pipeline, "transformer") else 1
+    return max(_LEAST_MULTIPLE_PX, int(pipeline.vae_scale_factor) * packed)
 
 
 def diffuse(

@@ -79,7 +79,9 @@ class DiffusersEngine:
             return diffuse(model, colours, hole, settings, report=report, on_preview=on_preview)
 
         side_px = native_side_px(model)
-        return NetworkFiller(infer, side_px, multiple_px(model), enlarges=True)
+        # At full strength the hole begins as noise, up to rounding; that is taken at its word.
+        sees_hole = settings.strength is not None and settings.strength < 1
+        return NetworkFiller(infer, side_px, multiple_px(model), enlarges=True, sees_hole=sees_hole)
 
 
 Engine = LamaEngine | DiffusersEngine

@@ -181,16 +181,18 @@ class Lama:
             hole: (height, width).
 
         Returns:
-            Of the colours' shape; outside the hole it need not equal them.
+            Of the colours' shape, and outside the hole equal to them but for rounding.
         """
         image = torch.from_numpy(colours).permute(2, 0, 1)[None].to(self._device) / 255
         mask = torch.from_numpy(hole)[None, None].to(self._device, image.dtype)
         with torch.inference_mode():
-            image = image * (1 - mask)
+            known = image * (1 - mask)
             if self._is_script:
-                filled = self._network(image, mask)
+                filled = self._network(known, mask)
             else:
-                filled = self._network(torch.cat((image, mask), dim=1))
+                filled = self._network(torch.cat((known, mask), dim=1))
+            # As it was trained: its critic saw the hole filled, in the picture as it was.
+            filled = known + filled * mask
         return (filled[0].permute(1, 2, 0) * 255).float().cpu().numpy()
 
 

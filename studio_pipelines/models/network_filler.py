@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from studio_pipelines.media.inpainting import Filling, Report, View
+from studio_pipelines.media.inpainting import CODES, Filling, Report, View
 from studio_pipelines.media.patch_seam import match_rim
 
 _Floats = NDArray[np.float32]
@@ -27,12 +27,14 @@ class NetworkFiller:
         multiple_px: What both sides are padded to.
         enlarges: Whether a smaller view is scaled up to ``longest_px``: for networks that know one
             size alone.
+        sees_hole: Whether it is shown what was in the hole.
     """
 
     infer: Infer
     longest_px: int
     multiple_px: int
     enlarges: bool = False
+    sees_hole: bool = False
 
     def __call__(self, view: View, report: Report) -> Filling:
         """Fill the view's hole; what is barred is no matter for a network, which copies nothing."""
@@ -41,13 +43,15 @@ class NetworkFiller:
         if scale > 1 and not self.enlarges:
             scale = 1.0
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        colours = np.where(view.hole[..., None], np.float32(0), view.colours)
+        colours = view.colours.clip(0, CODES)
+        if not self.sees_hole:
+            colours[view.hole] = CODES / 2
         if size == (width, height):
             filled = self._padded(colours, view.hole, report)
             return Filling(match_rim(view.colours, filled, view.hole))
-        # A pixel that is partly in the hole is unknown, and no black is mixed into the others.
+        # A pixel that is partly in the hole is unknown: nothing of the hole is in the others.
         small_hole = _resized(view.hole.astype(np.float32), size) > 1e-3
-        filled = self._padded(_resized(colours, size), small_hole, report)
+        filled = self._padded(_resized(colours, size).clip(0, CODES), small_hole, report)
         filled = _resized(filled, (width, height))
         return Filling(match_rim(view.colours, filled, view.hole))
 
