@@ -21,7 +21,7 @@ _Floats = NDArray[np.float32]
 _Mask = NDArray[np.bool_]
 
 _COARSE_ROUNDS: Final = 20
-_FINE_ROUNDS: Final = 5
+_FINE_ROUNDS: Final = 3
 _LOCALITY: Final = 0.2
 _SETTLED: Final = 0.15
 _SEEDS_APART: Final = 1009
