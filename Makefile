@@ -12,7 +12,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo up test test-gpu soak check format bench lock clean
+.PHONY: help install models demo up test test-gpu soak check format bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /|/' | column -t -s'|'
@@ -36,7 +36,10 @@ $(INSTALLED): $(LOCKS) pyproject.toml
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: install ## Start the studio, grade a photo, master a song, show the result, stop
+models: install ## Get the weights of the embedded models
+	@$(VENV)/bin/studio models pull --embedded
+
+demo: models ## Start the studio, grade a photo, master a song, show the result, stop
 	@$(PYTHON) -m studio_pipelines.demo
 
 up: install ## Run the studio until Ctrl-C
@@ -46,13 +49,13 @@ up: install ## Run the studio until Ctrl-C
 # shuts its usual folder to others whenever another session starts.
 PYTEST := tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; $(PYTHON) -m pytest --basetemp="$$tmp/t"
 
-test: install ## Run the tests
+test: models ## Run the tests
 	@$(PYTEST) -m "not gpu and not soak"
 
 test-gpu: install ## Run the tests that need a CUDA device
 	@$(PYTEST) -m gpu
 
-soak: install ## Run the long checks, and keep their figures in bench/results
+soak: models ## Run the long checks, and keep their figures in bench/results
 	@$(PYTEST) -m soak
 
 check: install ## Lint, format, types and import rules

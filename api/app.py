@@ -14,11 +14,13 @@ from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.routes import assets, jobs, service, workers
 from api.routes.operations import operation_router
+from api.routes.pipelines import pipeline_router
 from api.state import Services
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
 from resources.tracing import tracer_provider
 from studio_pipelines.instance import open_instance
+from studio_pipelines.model_shelf import model_shelf
 from studio_pipelines.settings import Settings, load_settings
 
 
@@ -51,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     install_error_handlers(app)
     app.include_router(operation_router())
+    app.include_router(pipeline_router())
     for module in (jobs, assets, workers, service):
         app.include_router(module.router)
     return app
@@ -85,11 +88,14 @@ def make_services(settings: Settings) -> Services:
         allow_private_addresses=settings.fetch_allow_private_addresses,
         max_bytes=settings.max_upload_bytes,
     )
-    jobs = JobSubmissionService(open_instance(waits=False), settings.redis_url)
+    jobs = JobSubmissionService(
+        open_instance(waits=False), settings.redis_url, settings.keep_runs_days
+    )
     return Services(
         settings=settings,
         artifacts=artifacts,
         references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
         jobs=jobs,
+        models=model_shelf(settings),
         events=JobEvents(jobs, settings.redis_url),
     )

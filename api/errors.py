@@ -38,6 +38,13 @@ class JobNotFound(StudioError):
     code = "job_not_found"
 
 
+class JobGoesOn(StudioError):
+    """The job has not ended, and what was asked needs its end."""
+
+    status = 409
+    code = "job_goes_on"
+
+
 class NotBuilt(StudioError):
     """The operation belongs to the studio and is not built yet."""
 
@@ -108,7 +115,9 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        fault = InvalidRequest(first["msg"], field=str(first["loc"][-1]))
+        # The first part says where it was: in the path, the query, the headers.
+        field = ".".join(str(part) for part in first["loc"][1:]) or None
+        fault = InvalidRequest(f"{field}: {first['msg']}.", field=field)
         return problem_response(problem_of(fault), instance=request.url.path)
 
     @app.exception_handler(500)

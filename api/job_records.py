@@ -8,10 +8,10 @@ from typing import Any
 from dagster import DagsterRunStatus
 from dagster._core.storage.dagster_run import RunRecord
 
-from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG, job_id_of
+from resources.run_tags import OPERATION_TAG, RETRIED_FROM_TAG, TAKEN_AT_TAG, job_id_of
 from resources.waiting_line import Place
 
-_STATUS = {
+PUBLIC_STATUS = {
     DagsterRunStatus.NOT_STARTED: "queued",
     DagsterRunStatus.QUEUED: "queued",
     # A run that waits in the broker is STARTING for Dagster.
@@ -40,7 +40,11 @@ class LiveState:
 
 
 def job_record(
-    stored: RunRecord, outcome: Mapping[str, Any] | None, live: LiveState
+    stored: RunRecord,
+    outcome: Mapping[str, Any] | None,
+    live: LiveState,
+    *,
+    keep_days: int = 0,
 ) -> dict[str, Any]:
     """Return the record that ``GET /api/jobs/{id}`` answers, without asset URLs.
 
@@ -48,9 +52,11 @@ def job_record(
         stored: The run as storage has it.
         outcome: How it ended, or None while it goes on.
         live: What is known of it besides, while it goes on.
+        keep_days: After how many days an ended job is forgotten; 0 is never.
     """
     run = stored.dagster_run
-    status = _STATUS[run.status]
+    origin = run.tags.get(RETRIED_FROM_TAG)
+    status = PUBLIC_STATUS[run.status]
     if status == "queued" and live.taken:
         status = "starting"
     record: dict[str, Any] = {
@@ -62,12 +68,18 @@ def job_record(
         "createdAt": stored.create_timestamp.astimezone(UTC).isoformat(timespec="milliseconds"),
         "startedAt": _iso(stored.start_time),
         "finishedAt": _iso(stored.end_time),
+        "expiresAt": _iso(_expiry_s(stored.end_time, keep_days)),
+        "retriedFrom": job_id_of(origin) if origin else None,
     }
     if outcome and outcome["status"] == "completed":
         record["data"] = with_timings(outcome["data"], stored)
     elif outcome and outcome["status"] == "failed":
         record["error"] = outcome["error"]
     return record
+
+
+def _expiry_s(ended_s: float | None, keep_days: int) -> float | None:
+    return ended_s + keep_days * 24 * 3600 if ended_s and keep_days else None
 
 
 def _waiting(place: Place | None) -> dict[str, Any]:

@@ -20,11 +20,24 @@ def present_asset(asset: Mapping[str, Any], base_url: str) -> dict[str, Any]:
 
 
 def present_data(data: Mapping[str, Any], base_url: str) -> dict[str, Any]:
-    """Add the URLs to a completed job's data; ``url`` is that of the main asset, named first."""
-    names = sorted(data["assets"], key=lambda name: name != data["main"])
+    """Add the URLs to a completed job's data; ``url`` is that of the main asset, named first.
+
+    Of a list it is the first item's, and null where that one failed. The steps of a chain get
+    theirs as well.
+    """
+    main = data["main"]
+    names = sorted(data["assets"], key=lambda name: name != main)
     assets = {name: present_asset(data["assets"][name], base_url) for name in names}
     rest = {name: value for name, value in data.items() if name not in ("main", "assets")}
-    return {"url": assets[data["main"]]["url"], "assets": assets, **rest}
+    if "items" in data:
+        rest["items"] = [_present_item(item, base_url) for item in data["items"]]
+    if "steps" in data:
+        rest["steps"] = {name: present_data(step, base_url) for name, step in data["steps"].items()}
+    return {"url": assets[main]["url"] if main else None, "assets": assets, **rest}
+
+
+def _present_item(item: Mapping[str, Any], base_url: str) -> Mapping[str, Any]:
+    return item if "error" in item else present_data(item, base_url)
 
 
 def present_job(record: Mapping[str, Any], base_url: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from resources.artifact import Artifact, ArtifactNotFound
 from resources.artifacts import ArtifactStore
 from studio_pipelines.errors import UnsupportedMedia, UnusableMedia
 from studio_pipelines.media.sniff import Media
-from studio_pipelines.operation import Operation
 
 
 @dataclass(frozen=True)
@@ -25,21 +24,40 @@ class ReferenceResolver:
     max_upload_bytes: int
 
     async def resolve_all(
-        self, operation: Operation, inputs: Mapping[str, str], intake: Intake
-    ) -> dict[str, Artifact]:
-        """Resolve an operation's inputs; ``intake`` keeps those that are not stored yet.
+        self,
+        accepts: Mapping[str, tuple[Media, ...]],
+        inputs: Mapping[str, str | list[str]],
+        intake: Intake,
+    ) -> dict[str, str | list[str]]:
+        """Return the asset ids of the inputs; ``intake`` keeps those that are not stored yet.
+
+        Args:
+            accepts: The kinds of media that each input may be.
+            inputs: The references by input name.
+            intake: Keeps what the request brings.
 
         Raises:
             UnsupportedMedia: A file is not of a kind that its field accepts.
             UnusableMedia: A file is empty.
             InvalidRequest: A reference is of no known form or names no asset.
         """
-        resolved: dict[str, Artifact] = {}
-        for name, reference in inputs.items():
-            artifact = await self._resolve(reference, name, intake)
-            require_kind(artifact, operation.accepts[name], name)
-            resolved[name] = artifact
+        resolved: dict[str, str | list[str]] = {}
+        for name, given in inputs.items():
+            if isinstance(given, str):
+                resolved[name] = await self._checked(given, accepts[name], name, intake)
+            else:
+                resolved[name] = [
+                    await self._checked(one, accepts[name], f"{name}.{place}", intake)
+                    for place, one in enumerate(given)
+                ]
         return resolved
+
+    async def _checked(
+        self, reference: str, kinds: tuple[Media, ...], field: str, intake: Intake
+    ) -> str:
+        artifact = await self._resolve(reference, field, intake)
+        require_kind(artifact, kinds, field)
+        return artifact.id
 
     async def _resolve(self, reference: str, field: str, intake: Intake) -> Artifact:
         if reference.startswith("asset:"):

@@ -22,6 +22,8 @@ async def read_body(
 ) -> dict[str, Any]:
     """Read the body; a file in a form becomes an ``asset:`` reference under its part's name.
 
+    Several files of one name become a list where the field takes one.
+
     Args:
         request: Whose body.
         intake: Keeps the files.
@@ -60,28 +62,30 @@ def _object_in(text: bytes | str, what: str) -> dict[str, Any]:
 async def _read_multipart(
     request: Request, content_type: str, intake: Intake, model: type[BaseModel] | None
 ) -> dict[str, Any]:
-    body: dict[str, Any] = {}
+    types = _types_by_field(model) if model else {}
+    files: dict[str, list[str]] = {}
     writers: dict[str, ArtifactWriter] = {}
 
     async def on_file(part: Part, data: bytes) -> None:
-        if part.name in body:
+        if part.name in files and "array" not in types.get(part.name, set()):
             raise InvalidRequest(f"The form has two files named {part.name!r}.", field=part.name)
         writer = writers.get(part.name) or intake.new_writer()
         writers[part.name] = writer
         await asyncio.to_thread(intake.write, writer, data, part.name)
         if part.complete:
             kept = await asyncio.to_thread(intake.keep, writer, part.filename)
-            body[part.name] = f"asset:{kept.id}"
+            files.setdefault(part.name, []).append(f"asset:{kept.id}")
+            del writers[part.name]
 
     try:
         fields = await read_form(content_type, request.stream(), on_file)
     finally:
         for writer in writers.values():
             writer.drop()
-    plain = _fields_of(fields, _types_by_field(model) if model else {})
-    for name in plain.keys() & body.keys():
+    plain = _fields_of(fields, types)
+    for name in plain.keys() & files.keys():
         raise InvalidRequest(f"{name} is given as a file and as a value.", field=name)
-    return {**plain, **body}
+    return {**plain, **{name: kept if len(kept) > 1 else kept[0] for name, kept in files.items()}}
 
 
 def _fields_of(fields: list[tuple[str, str]], types: Mapping[str, set[str]]) -> dict[str, Any]:
@@ -111,12 +115,26 @@ def _value_of(texts: list[str], types: set[str]) -> Any:
 
 @cache
 def _types_by_field(model: type[BaseModel]) -> dict[str, set[str]]:
-    """Return the JSON types that each field takes; those of a model of its own are not told."""
-    properties = model.model_json_schema(by_alias=True)["properties"]
-    return {
-        name: {str(one.get("type")) for one in schema.get("anyOf", [schema])}
-        for name, schema in properties.items()
-    }
+    """Return the JSON types that each field takes, those of a field's own as ``field.its``."""
+    schema = model.model_json_schema(by_alias=True)
+    models = schema.get("$defs", {})
+    types: dict[str, set[str]] = {}
+    for name, one in schema["properties"].items():
+        types[name] = _types_in(one)
+        inner = models.get(one.get("$ref", "").rpartition("/")[2], {})
+        its_own = inner.get("properties", {})
+        types |= {f"{name}.{its}": _types_in(what) for its, what in its_own.items()}
+    return types
+
+
+def _types_in(schema: Mapping[str, Any]) -> set[str]:
+    return {str(choice.get("type")) for choice in _choices(schema)}
+
+
+def _choices(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a schema admits, the choices within choices too."""
+    listed = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    return [one for choice in listed for one in _choices(choice)] or [schema]
 
 
 def _plain_or_json(text: str) -> Any:

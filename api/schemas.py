@@ -1,15 +1,17 @@
 """The request fields that every operation shares, and the bodies derived from its declaration."""
 
+from collections.abc import Collection
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
 from api.errors import InvalidRequest
+from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, Parameters
 
-RESERVED_FIELDS = ("async", "priority", "timeout_seconds")
+_ONE, _MANY = "(one)", "(many)"
 
 
 class SubmitFields(Parameters):
@@ -28,12 +30,12 @@ class Submission(BaseModel):
     """One request, taken apart.
 
     Attributes:
-        inputs: Media references by input name.
+        inputs: Media references by input name, or a list of them.
         parameters: The operation's parameters that the request set.
         run: How to run it.
     """
 
-    inputs: dict[str, str]
+    inputs: dict[str, str | list[str]]
     parameters: dict[str, Any]
     run: SubmitFields
 
@@ -41,18 +43,38 @@ class Submission(BaseModel):
 @cache
 def body_model(operation: Operation) -> type[BaseModel]:
     """Return the flat request body: inputs, parameters and the reserved fields."""
-    inputs: dict[str, Any] = {}
-    for name, kinds in operation.accepts.items():
-        what = " or ".join(kind.value for kind in kinds)
-        described = f"The {what}: `asset:<id>`, an http(s) URL or a `data:` URI."
-        required = name in operation.required_inputs
-        inputs[name] = (
-            (str, Field(description=described))
-            if required
-            else (str | None, Field(None, description=described))
-        )
+    inputs: dict[str, Any] = {name: _input_field(operation, name) for name in operation.accepts}
     title = "".join(part.capitalize() for part in operation.name.split("_"))
     return create_model(f"{title}Request", __base__=(operation.parameters, SubmitFields), **inputs)
+
+
+def _input_field(operation: Operation, name: str) -> tuple[Any, Any]:
+    return input_field(
+        operation.accepts[name],
+        required=name in operation.required_inputs,
+        most=operation.most_items if name == operation.main_input else 1,
+    )
+
+
+def input_field(kinds: tuple[Media, ...], *, required: bool, most: int) -> tuple[Any, Any]:
+    """Return an input's type and description; it may be a list where ``most`` is above 1."""
+    what = " or ".join(kind.value for kind in kinds)
+    described = f"The {what}: `asset:<id>`, an http(s) URL or a `data:` URI."
+    form: Any = str
+    if most > 1:
+        described += f" Or a list of 1 to {most}, done as one job."
+        form = _one_or(most)
+    if required:
+        return (form, Field(description=described))
+    return (form | None, Field(None, description=described))
+
+
+def _one_or(most: int) -> Any:
+    many = Annotated[list[str], Field(min_length=1, max_length=most), Tag(_MANY)]
+    return Annotated[
+        Annotated[str, Tag(_ONE)] | many,
+        Discriminator(lambda given: _MANY if isinstance(given, list) else _ONE),
+    ]
 
 
 def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
@@ -64,7 +86,7 @@ def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
     try:
         checked = body_model(operation).model_validate(body)
     except ValidationError as error:
-        raise _first_fault(error) from error
+        raise first_fault(error) from error
     values = checked.model_dump(mode="json", exclude_unset=True)
     inputs = {name: values.pop(name) for name in operation.accepts if values.get(name) is not None}
     chosen = {name: values.pop(name) for name in SubmitFields.model_fields if name in values}
@@ -72,13 +94,29 @@ def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
     return Submission(inputs=inputs, parameters=parameters, run=SubmitFields(**chosen))
 
 
-def _first_fault(error: ValidationError) -> InvalidRequest:
+def first_fault(
+    error: ValidationError,
+    *,
+    as_they_are: Collection[str] = (),
+    see: str = "/api/operations",
+) -> InvalidRequest:
+    """Return the first fault of a body that does not fit its schema.
+
+    Args:
+        error: What pydantic found.
+        as_they_are: Names that are not written in camelCase.
+        see: Where the schemas are.
+    """
     fault = error.errors(include_url=False, include_context=False)[0]
-    path = [part if isinstance(part, int) else to_camel(str(part)) for part in fault["loc"]]
+    loc = [part for part in fault["loc"] if part not in (_ONE, _MANY)]
+    path = [
+        part if isinstance(part, int) or part in as_they_are else to_camel(str(part))
+        for part in loc
+    ]
     field = ".".join(str(part) for part in path) or None
     if fault["type"] == "extra_forbidden":
         message = f"There is no field {field!r} here."
     else:
         given = "" if fault["type"] == "missing" else f" (got {str(fault['input'])[:80]!r})"
         message = f"{field}: {fault['msg']}{given}."
-    return InvalidRequest(message, field=field, hint="GET /api/operations has the schemas.")
+    return InvalidRequest(message, field=field, hint=f"GET {see} has the schemas.")

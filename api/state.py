@@ -9,6 +9,7 @@ from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
+from resources.model_shelf import ModelShelf
 from studio_pipelines.settings import Settings
 
 
@@ -20,6 +21,7 @@ class Services:
     artifacts: ArtifactStore
     references: ReferenceResolver
     jobs: JobSubmissionService
+    models: ModelShelf
     events: JobEvents
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import redis
-from dagster import DagsterInstance, RunsFilter
+from dagster import DagsterInstance
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.remote_origin import (
@@ -16,26 +16,27 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.storage.dagster_run import RunRecord
 from kombu.exceptions import OperationalError
 
-from api.errors import JobNotFound, WorkersAway
+from api.errors import WorkersAway
+from api.job_archive import JobArchive, JobFilter, no_such_job
 from api.job_order import JobOrder
-from api.job_records import LiveState, job_record, with_timings
-from api.live_state import read_live_state
+from api.job_records import with_timings
 from api.outcomes import OutcomeListener
 from resources import memory_readings, signals
 from resources.run_tags import (
-    OPERATION_TAG,
+    MAX_RUNTIME_TAG,
+    PRIORITY_TAG,
+    RETRIED_FROM_TAG,
     job_id_of,
     run_id_of,
 )
 from resources.tracing import inject, start_span
+from studio_pipelines.chain import LinkedChain
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
 from studio_pipelines.operation import Operation
-from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 
 LOCATION = "studio"
 REPOSITORY = "__repository__"
@@ -46,9 +47,10 @@ DATABASE_POLL_S = 2.0
 class JobSubmissionService:
     """Turns orders into Dagster runs and follows them."""
 
-    def __init__(self, instance: DagsterInstance, redis_url: str) -> None:
+    def __init__(self, instance: DagsterInstance, redis_url: str, keep_days: int = 0) -> None:
         self._instance = instance
         self._redis_url = redis_url
+        self._archive = JobArchive(instance, redis_url, keep_days)
         self._listener = OutcomeListener(redis_url)
 
     async def start(self) -> None:
@@ -60,7 +62,7 @@ class JobSubmissionService:
         await self._listener.stop()
         self._instance.dispose()
 
-    async def require_worker(self, operation: Operation) -> None:
+    async def require_worker(self, operation: Operation | LinkedChain) -> None:
         """Make sure, before anything is made, that the broker and a worker are there.
 
         Raises:
@@ -119,14 +121,16 @@ class JobSubmissionService:
             DatabaseUnavailable: The run could not be recorded.
         """
         with start_span("submit", {"studio.operation": order.operation.name}):
-            return await asyncio.to_thread(self._submit, order)
+            return await asyncio.to_thread(
+                self._launch, job_name(order.operation.name), order.run_config(), order.tags()
+            )
 
-    def _submit(self, order: JobOrder) -> str:
-        origins = _origins(job_name(order.operation.name))
+    def _launch(self, job: str, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        origins = _origins(job)
         run = self._instance.create_run_for_job(
             origins.job,
-            run_config=order.run_config(),
-            tags={**origins.job.tags, **order.tags(), **inject()},
+            run_config=run_config,
+            tags={**origins.job.tags, **tags, **inject()},
             remote_job_origin=origins.remote,
             job_code_origin=origins.code,
         )
@@ -153,7 +157,7 @@ class JobSubmissionService:
             while outcome is None and (left_s := deadline_s - loop.time()) > 0:
                 outcome = await ended.within(min(left_s, DATABASE_POLL_S))
                 if outcome is None:
-                    outcome = await asyncio.to_thread(self._stored_outcome, run_id)
+                    outcome = await asyncio.to_thread(self._archive.outcome, run_id)
         return outcome
 
     async def record(self, job_id: str) -> dict[str, Any]:
@@ -162,11 +166,43 @@ class JobSubmissionService:
         Raises:
             JobNotFound: There is none with this id.
         """
-        return await asyncio.to_thread(self._record, self._run_id(job_id))
+        return await asyncio.to_thread(self._archive.record, self._run_id(job_id))
+
+    async def page(self, wanted: JobFilter) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the newest jobs of a kind, and where the next page begins.
+
+        Raises:
+            InvalidRequest: The cursor's job is gone.
+        """
+        return await asyncio.to_thread(self._archive.page, wanted)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job that has ended; its assets stay.
+
+        Raises:
+            JobNotFound: There is none with this id.
+            JobGoesOn: It has not ended.
+        """
+        await asyncio.to_thread(self._archive.delete, self._run_id(job_id))
+
+    async def retry(self, job_id: str) -> str:
+        """Send a job that has ended once more, as it was, and return the new one's id.
+
+        Raises:
+            JobNotFound: There is none with this id.
+            JobGoesOn: It has not ended.
+            BrokerUnavailable: The task could not be queued.
+        """
+        return await asyncio.to_thread(self._retry, self._run_id(job_id))
+
+    def _retry(self, run_id: str) -> str:
+        run = self._archive.ended(run_id).dagster_run
+        kept = {name: run.tags[name] for name in (PRIORITY_TAG, MAX_RUNTIME_TAG)}
+        return self._launch(run.job_name, run.run_config, {**kept, RETRIED_FROM_TAG: run_id})
 
     async def completed_data(self, job_id: str, outcome: Mapping[str, Any]) -> dict[str, Any]:
         """Return the data of a completed job with its timings."""
-        stored = await asyncio.to_thread(self._run_record, self._run_id(job_id))
+        stored = await asyncio.to_thread(self._archive.stored, self._run_id(job_id))
         return with_timings(outcome["data"], stored)
 
     async def cancel(self, job_id: str) -> bool:
@@ -177,7 +213,7 @@ class JobSubmissionService:
             BrokerUnavailable: Redis does not answer.
         """
         run_id = self._run_id(job_id)
-        await asyncio.to_thread(self._run_record, run_id)
+        await asyncio.to_thread(self._archive.stored, run_id)
         try:
             return await asyncio.to_thread(self._instance.run_launcher.terminate, run_id)
         except redis.RedisError as error:
@@ -191,36 +227,8 @@ class JobSubmissionService:
     def _run_id(self, job_id: str) -> str:
         run_id = run_id_of(job_id)
         if run_id is None:
-            raise _no_such_job(job_id)
+            raise no_such_job(job_id)
         return run_id
-
-    def _run_record(self, run_id: str) -> RunRecord:
-        found = self._instance.get_run_records(RunsFilter(run_ids=[run_id]), limit=1)
-        # Dagster has runs that are no jobs of ours: of asset checks, of the retention.
-        if not found or OPERATION_TAG not in found[0].dagster_run.tags:
-            raise _no_such_job(job_id_of(run_id))
-        return found[0]
-
-    def _record(self, run_id: str) -> dict[str, Any]:
-        stored = self._run_record(run_id)
-        if stored.dagster_run.is_finished:
-            return job_record(stored, self._events_outcome(run_id), LiveState())
-        try:
-            live = read_live_state(signals.connect(self._redis_url), stored.dagster_run)
-        except redis.RedisError:
-            live = LiveState()  # a courtesy; the record itself is in the database
-        return job_record(stored, None, live)
-
-    def _stored_outcome(self, run_id: str) -> dict[str, Any] | None:
-        try:
-            finished = self._run_record(run_id).dagster_run.is_finished
-            return self._events_outcome(run_id) if finished else None
-        except DatabaseUnavailable:
-            return None  # the job goes on; its end may still come over Redis
-
-    def _events_outcome(self, run_id: str) -> dict[str, Any] | None:
-        logs = self._instance.all_logs(run_id, of_type=OUTCOME_EVENT_TYPES)
-        return outcome_of(entry.dagster_event for entry in logs if entry.dagster_event)
 
 
 @dataclass(frozen=True)
@@ -244,7 +252,3 @@ def _broker_unavailable() -> signals.BrokerUnavailable:
     return signals.BrokerUnavailable(
         "The queue does not answer, so no work can be taken.", hint="Try again in a few seconds."
     )
-
-
-def _no_such_job(job_id: str) -> JobNotFound:
-    return JobNotFound(f"There is no job {job_id!r}.")

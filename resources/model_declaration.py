@@ -18,6 +18,7 @@ from resources.model_origin import Origin, OriginKind
 
 LOCK_NAME = "model.lock.json"
 MAIN_ROLE = "main"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 
 
 class InvalidDeclaration(ValueError):
@@ -107,7 +108,7 @@ class ModelDeclaration(_Record):
         home: Folder of the declaring file; a relative ``folder:`` source begins there.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
+    name: str = Field(pattern=NAME)
     version: str
     licence: str = Field(min_length=1)
     licence_note: str = ""

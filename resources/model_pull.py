@@ -8,6 +8,7 @@ the work once; whatever an earlier pull left in the model's scratch is nobody's,
 import fcntl
 import importlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from resources.model_assembly import Assembled, assemble
-from resources.model_declaration import ModelDeclaration
+from resources.model_clients import growing_folder
+from resources.model_declaration import NAME, ModelDeclaration
 from resources.model_faults import ConversionFailed, DiskFull, disk_faults
 from resources.model_folder import (
     InstalledModel,
@@ -42,11 +44,11 @@ class Step:
 
     Attributes:
         stage: ``waiting`` while another process pulls the model.
-        scratch: The folder that grows while files are fetched.
+        growing: The folders that grow while files are fetched.
     """
 
     stage: Stage
-    scratch: Path
+    growing: tuple[Path, ...] = ()
 
 
 def pull(
@@ -76,6 +78,8 @@ def pull(
 
 def remove(shelf: ModelShelf, name: str) -> bool:
     """Take a model off the shelf, all its versions; return whether it was there."""
+    if not re.fullmatch(NAME, name) or not (shelf.folder / name).is_dir():
+        return False
     with _only_one(shelf, name, lambda _step: None) as scratch:
         try:
             # Renamed first: readers see the model whole or not at all.
@@ -149,7 +153,7 @@ def _only_one(shelf: ModelShelf, name: str, on_step: Callable[[Step], None]) -> 
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            on_step(Step("waiting", scratch))
+            on_step(Step("waiting"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             _clear(scratch)
@@ -173,12 +177,11 @@ def _pull(
     known = read_lock(place)
     made = scratch / "model"
     made.mkdir()
-    on_step(Step("fetching", scratch))
-    assembled = assemble(
-        declaration, known, scratch, made, lambda: on_step(Step("checking", scratch))
-    )
+    origins = {declaration.origin_of(file) for file in declaration.files}
+    on_step(Step("fetching", tuple({growing_folder(one, scratch) for one in origins})))
+    assembled = assemble(declaration, known, scratch, made, lambda: on_step(Step("checking")))
     if declaration.convert:
-        on_step(Step("converting", scratch))
+        on_step(Step("converting"))
         made = _converted(declaration.convert, made, scratch / "converted")
         assembled = Assembled(assembled.fetched, assembled.resolved, _hashed(made))
     _flush(made)
@@ -199,7 +202,10 @@ def _pull(
 def _converted(convert: str, source: Path, target: Path) -> Path:
     module, _, function = convert.partition(":")
     target.mkdir()
-    getattr(importlib.import_module(module), function)(source, target)
+    try:
+        getattr(importlib.import_module(module), function)(source, target)
+    except Exception as error:  # other models are pulled all the same
+        raise ConversionFailed(f"{convert}: {type(error).__name__}: {error}") from error
     if not any(target.iterdir()):
         raise ConversionFailed(f"{convert} made no file.")
     return target

@@ -11,6 +11,7 @@ OPERATION_TAG = "studio/operation"
 LANE_TAG = "studio/lane"
 TAKEN_AT_TAG = "studio/taken_at"  # Unix time in seconds at which a worker took the run
 RESUMED_TAG = "studio/resumed"  # how often the run has been sent again after its worker died
+RETRIED_FROM_TAG = "studio/retried_from"  # the run that this one does once more
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 # The W3C Trace Context of the request that submitted the run.
 TRACEPARENT_TAG = "traceparent"

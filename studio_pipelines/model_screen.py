@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -12,11 +12,10 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     SpinnerColumn,
-    TaskID,
     TextColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from resources.model_declaration import ModelDeclaration
@@ -35,6 +34,8 @@ _STATES = {
 
 def size_text(size_bytes: int) -> str:
     """A size for people: ``4.6 MB``, ``1.2 GB``; powers of ten, as registries count."""
+    if size_bytes < 1_000:
+        return f"{size_bytes} B"
     if size_bytes < 1_000_000:
         return f"{size_bytes / 1e3:.0f} kB"
     if size_bytes < 1_000_000_000:
@@ -46,9 +47,9 @@ def models_table(shelf: ModelShelf) -> Table:
     """Every declared model, by worker and rank."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("model", "version", "serves"):
-        table.add_column(heading)
-    table.add_column("size", justify="right")
-    for heading in ("licence", "set", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    for heading in ("state", "set", "licence"):
         table.add_column(heading)
     ordered = sorted(shelf.declarations().values(), key=lambda one: (one.serves, -one.rank))
     for one in ordered:
@@ -60,9 +61,9 @@ def models_table(shelf: ModelShelf) -> Table:
             one.version,
             ", ".join(one.serves),
             size_text(size_bytes) if size_bytes else "",
-            Text(f"{one.licence}{refused}", style="yellow" if refused else ""),
-            "embedded" if one.embedded else "",
             _STATES[shelf.state(one)],
+            "embedded" if one.embedded else "",
+            Text(f"{one.licence}{refused}", style="yellow" if refused else ""),
         )
     return table
 
@@ -94,76 +95,81 @@ def folder_bytes(folder: Path) -> int:
 def pull_all(shelf: ModelShelf, wanted: Sequence[ModelDeclaration]) -> list[str]:
     """Pull models one after the other, showing how far each is; return those that failed."""
     console = Console()
-    follow = _bars if console.is_terminal else _lines
     failed: list[str] = []
-    with follow(console) as begin:
+    with _bars(console) if console.is_terminal else nullcontext() as progress:
         for declaration in wanted:
-            on_step, done = begin(declaration)
+            follower = _Bar(progress, declaration) if progress else _Lines(console, declaration)
             try:
-                installed = pull(shelf, declaration, on_step)
-            except (PullFailed, LicenceRefused) as error:
+                installed = pull(shelf, declaration, follower.on_step)
+            except (PullFailed, LicenceRefused, OSError) as error:
                 failed.append(declaration.name)
-                done(f"failed: {error}")
+                follower.done("failed", is_whole=False)
+                console.print(
+                    f"{declaration.name}: {error}", style="red", highlight=False, soft_wrap=True
+                )
             else:
-                done(f"{size_text(installed.lock.size_bytes)} on the disk")
+                size = size_text(installed.lock.size_bytes)
+                follower.done(f"{size} on the disk", is_whole=True)
     return failed
 
 
-_Follow = tuple[Callable[[Step], None], Callable[[str], None]]
+class _Lines:
+    """A line for each stage of a pull, for logs."""
+
+    def __init__(self, console: Console, declaration: ModelDeclaration) -> None:
+        self._console = console
+        self._name = declaration.name
+
+    def on_step(self, step: Step) -> None:
+        self.done(step.stage, is_whole=False)
+
+    def done(self, text: str, *, is_whole: bool) -> None:
+        del is_whole
+        self._console.print(f"{self._name}: {text}", highlight=False, soft_wrap=True)
 
 
-@contextmanager
-def _lines(console: Console) -> Iterator[Callable[[ModelDeclaration], _Follow]]:
-    """A line for each stage, for logs."""
-
-    def begin(declaration: ModelDeclaration) -> _Follow:
-        def say(text: str) -> None:
-            console.print(f"{declaration.name}: {text}", highlight=False, soft_wrap=True)
-
-        return lambda step: say(step.stage), say
-
-    yield begin
-
-
-@contextmanager
-def _bars(console: Console) -> Iterator[Callable[[ModelDeclaration], _Follow]]:
-    """A bar for each model, with its bytes and their speed."""
-    with Progress(
+def _bars(console: Console) -> Progress:
+    return Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=16)),
         BarColumn(bar_width=24),
         DownloadColumn(),
         TransferSpeedColumn(),
         TextColumn("[dim]{task.fields[stage]}"),
         console=console,
-    ) as progress:
-
-        def begin(declaration: ModelDeclaration) -> _Follow:
-            total = declaration.download_bytes or declaration.size_bytes or None
-            task = progress.add_task(declaration.name, total=total, stage="")
-            fetching: list[threading.Event] = []
-
-            def on_step(step: Step) -> None:
-                while fetching:
-                    fetching.pop().set()
-                progress.update(task, stage=step.stage)
-                if step.stage == "fetching":
-                    fetching.append(threading.Event())
-                    threading.Thread(
-                        target=_watch, args=(progress, task, step.scratch, fetching[0]), daemon=True
-                    ).start()
-
-            def done(text: str) -> None:
-                while fetching:
-                    fetching.pop().set()
-                progress.update(task, stage=text)
-
-            return on_step, done
-
-        yield begin
+    )
 
 
-def _watch(progress: Progress, task: TaskID, scratch: Path, ended: threading.Event) -> None:
-    """Tell how the scratch folder grows: the clients say it only to terminals, each in its way."""
-    while not ended.wait(LOOK_EVERY_S):
-        progress.update(task, completed=folder_bytes(scratch))
+class _Bar:
+    """A pull as a bar; while files are fetched a thread watches how their folders grow.
+
+    The clients tell it only to terminals, each in its own way.
+    """
+
+    def __init__(self, progress: Progress, declaration: ModelDeclaration) -> None:
+        self._progress = progress
+        self._total = declaration.download_bytes or declaration.size_bytes or None
+        self._task = progress.add_task(declaration.name, total=self._total, stage="")
+        self._fetched = threading.Event()
+
+    def on_step(self, step: Step) -> None:
+        self._progress.update(self._task, stage=step.stage)
+        if step.stage == "fetching":
+            threading.Thread(target=self._watch, args=(step.growing,), daemon=True).start()
+        elif step.stage != "waiting":
+            self._fetched.set()
+
+    def done(self, text: str, *, is_whole: bool) -> None:
+        self._fetched.set()
+        if is_whole:
+            total = self._total or 1
+            self._progress.update(self._task, stage=text, completed=total, total=total)
+        else:  # the line that says why takes the bar's place
+            self._progress.remove_task(self._task)
+
+    def _watch(self, growing: tuple[Path, ...]) -> None:
+        before = sum(map(folder_bytes, growing))
+        while not self._fetched.wait(LOOK_EVERY_S):
+            grown = max(0, sum(map(folder_bytes, growing)) - before)
+            shown = grown if self._total is None else min(grown, self._total * 0.99)
+            self._progress.update(self._task, completed=shown)

@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -26,7 +27,8 @@ def list_models() -> None:
     from studio_pipelines.model_screen import models_table, unused_line
 
     shelf = _shelf()
-    console = Console()
+    # For a pipe as wide as it needs: whoever reads it there cuts it himself.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(models_table(shelf))
     if line := unused_line(shelf):
         console.print(line, style="dim", highlight=False)
@@ -52,11 +54,9 @@ def pull_models(
         return
     from studio_pipelines.model_screen import pull_all
 
-    # A stop asked for in any way is Ctrl-C: what was begun is removed.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     try:
-        failed = pull_all(shelf, absent)
+        with _stops_as_interrupts():
+            failed = pull_all(shelf, absent)
     except KeyboardInterrupt:
         _refuse("Interrupted; the model that was being pulled is left as it was.", code=130)
     if failed:
@@ -160,6 +160,20 @@ def _named(shelf: "ModelShelf", names: Iterable[str]) -> "list[ModelDeclaration]
         if name not in declared:
             _refuse(f"There is no model {name!r}; there are: {', '.join(declared)}.")
     return [declared[name] for name in names]
+
+
+@contextmanager
+def _stops_as_interrupts() -> Iterator[None]:
+    """Have a stop asked for in any way be Ctrl-C: what was begun is removed."""
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _count(number: int) -> str:

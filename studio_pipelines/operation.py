@@ -30,6 +30,8 @@ from studio_pipelines.op_surroundings import (
 )
 from studio_pipelines.parameter_config import dagster_config_of
 
+MOST_ITEMS = 64
+
 
 class Parameters(BaseModel):
     """Base of every operation's parameters: camelCase outside, unknown names refused."""
@@ -105,6 +107,7 @@ class Operation:
         lane: Name of the worker process that it shares with its like.
         accepts: Kinds of media by input name; the first is the main input.
         returns: Kind of the main result.
+        most_items: How many items a list for the main input may have; 1 where it takes no list.
         version: Raised when the same input and parameters give another result.
         waits_by_default: Whether a request without ``async`` waits for the result.
         timeout_s: Deadline of a job that names none.
@@ -122,6 +125,7 @@ class Operation:
     lane: str
     accepts: Mapping[str, tuple[Media, ...]]
     returns: Media
+    most_items: int = MOST_ITEMS
     version: str = "1"
     waits_by_default: bool = True
     timeout_s: int = 3600
@@ -138,6 +142,11 @@ class Operation:
     def summary(self) -> str:
         """One sentence for people: the first line of the op's docstring."""
         return (self.op.description or "").strip().split("\n")[0]
+
+    @property
+    def main_input(self) -> str | None:
+        """Name of the input that may be a list, or None."""
+        return next(iter(self.accepts), None) if self.most_items > 1 else None
 
     @property
     def required_inputs(self) -> tuple[str, ...]:
@@ -164,9 +173,9 @@ def studio_op(
     Args:
         parameters: The model of the op's parameters.
         prepare: For items that have something in common, such as the gain of an album: called
-            once as ``(context, params, items, <resources>)`` before the first item, ``items``
-            being the assets of the first input, also where there is one. The function takes what
-            it returns as ``shared``. A fault of it fails the job.
+            once as ``(context, params, items, <other inputs>, <resources>)`` before the first
+            item, ``items`` being the assets of the first input, also where there is one. The
+            function takes what it returns as ``shared``. A fault of it fails the job.
     """
 
     def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:
@@ -180,7 +189,11 @@ def studio_op(
                 context.log.info("The result was stored before the worker died; it is taken over.")
                 yield dg.Output(done_before)
                 return
-            with op_span(context), faults_as_failures(), nothing_left_of_failures(given):
+            with (
+                op_span(context),
+                faults_as_failures(context, forms),
+                nothing_left_of_failures(given),
+            ):
                 params = _validated(parameters, context.op_config)
                 items, many = items_of(inputs, forms), is_list(inputs, forms)
                 call = Call(function, context, params, given).with_shared(prepare, items)

@@ -62,6 +62,10 @@ def interrupted(bench: Bench, job: Job, number: signal.Signals, after_s: float) 
     }
 
 
+def stored_assets(bench: Bench) -> int:
+    return len(list((bench.folder / "store" / "assets").iterdir()))
+
+
 def main() -> None:
     folder, broker_url, case, megapixels, minutes, times, seed = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -69,14 +73,16 @@ def main() -> None:
     bench = Bench(Path(folder), broker_url)
     job = job_of_case(bench, case, float(megapixels), float(minutes))
     started_s = time.perf_counter()
+    inputs = stored_assets(bench)
     assert bench.run(job)
     whole_s = time.perf_counter() - started_s
-    rng, told = random.Random(int(seed)), []
-    assets = len(list((bench.folder / "store" / "assets").iterdir()))
+    rng, ends = random.Random(int(seed)), []
+    assets = stored_assets(bench)
     for n in range(int(times)):
         number = signal.SIGALRM if n % 4 == 3 else signal.SIGINT
-        told.append(interrupted(bench, job, number, rng.uniform(0.02, 0.95) * whole_s))
-    print(json.dumps({"wholeS": whole_s, "assets": assets, "interrupts": told}))  # noqa: T201
+        ends.append(interrupted(bench, job, number, rng.uniform(0.02, 0.95) * whole_s))
+    told = {"wholeS": whole_s, "assets": assets, "made": assets - inputs, "interrupts": ends}
+    print(json.dumps(told))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def settings_for(data_dir: Path, **more: object) -> Settings:
         sync_wait_s=SYNC_WAIT_S,
         max_upload_bytes=MAX_UPLOAD_BYTES,
         operation_packages=("studio_pipelines.operations", "twelfth_operation"),
+        chain_modules=("studio_pipelines.chains", "copy_chains"),
         **more,
     )
 
@@ -63,10 +64,10 @@ class RunningStudio:
         assert answer.status_code == 201, answer.text
         return f"asset:{answer.json()['id']}"
 
-    def copy(self, image: str, **fields: Any) -> httpx.Response:
+    def copy(self, image: str | list[str], **fields: Any) -> httpx.Response:
         return self.client.post(COPY_ROUTE, json={"image": image, **fields})
 
-    def begin(self, image: str, **fields: Any) -> str:
+    def begin(self, image: str | list[str], **fields: Any) -> str:
         answer = self.copy(image, **fields, **{"async": True})
         assert answer.status_code == 202, answer.text
         return answer.json()["jobId"]

@@ -1,17 +1,36 @@
-"""``/api/jobs``: look at a job, follow it, cancel it."""
+"""``/api/jobs``: list jobs, look at one, follow it, cancel it, do it once more, forget it."""
 
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
+from api.errors import InvalidRequest
+from api.job_archive import JobFilter, JobStatus
 from api.job_events import checked_id, has_all
-from api.presentation import present_job
+from api.presentation import job_url, present_job
 from api.state import ServicesDep
+from studio_pipelines.catalogue import operations
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+
+@router.get("")
+async def list_jobs(
+    request: Request,
+    services: ServicesDep,
+    status: Annotated[list[JobStatus] | None, Query()] = None,
+    operation: Annotated[list[str] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """List jobs, newest first; `nextCursor` is where the next page begins, or null."""
+    wanted = JobFilter(operations_named(operation), tuple(status or ()), limit, cursor)
+    records, next_cursor = await services.jobs.page(wanted)
+    base_url = str(request.base_url)
+    return {"jobs": [present_job(one, base_url) for one in records], "nextCursor": next_cursor}
 
 
 @router.get("/{job_id}")
@@ -68,6 +87,41 @@ async def cancel_job(job_id: str, services: ServicesDep) -> JSONResponse:
     return JSONResponse(
         {"success": True, "jobId": job_id, "status": "cancel_requested"}, status_code=202
     )
+
+
+@router.post("/{job_id}/retry", status_code=202)
+async def retry_job(job_id: str, services: ServicesDep) -> JSONResponse:
+    """Do a job that has ended once more, as a new job with the same inputs and parameters."""
+    new_id = await services.jobs.retry(job_id)
+    return JSONResponse(
+        {"success": True, "jobId": new_id, "status": "queued", "retriedFrom": job_id},
+        status_code=202,
+        headers={"Location": job_url(new_id)},
+    )
+
+
+@router.delete("/{job_id}", status_code=204)
+async def delete_job(job_id: str, services: ServicesDep) -> Response:
+    """Forget a job that has ended; its assets stay until they are deleted or expire."""
+    await services.jobs.delete(job_id)
+    return Response(status_code=204)
+
+
+def operations_named(names: list[str] | None) -> tuple[str, ...]:
+    """Return the operations to list the jobs of: those named, or all.
+
+    Raises:
+        InvalidRequest: There is none of such a name.
+    """
+    known = tuple(operations())
+    for name in names or ():
+        if name not in known:
+            raise InvalidRequest(
+                f"operation: there is no {name[:60]!r}.",
+                field="operation",
+                hint=f"There are {', '.join(known)}.",
+            )
+    return tuple(names or known)
 
 
 def preferred_wait_s(prefer: str | None, longest_s: float) -> float:

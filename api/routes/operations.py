@@ -1,21 +1,21 @@
 """``POST /api/<studio>/<verb>``: one route a worker, read off the catalogue."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from api.errors import JobCanceled, NotBuilt, problem_response
+from api.answers import answer_submitted
+from api.documented_body import documented_body
+from api.errors import NotBuilt
 from api.intake import Intake
-from api.job_order import JobOrder
-from api.presentation import job_url, present_data
+from api.job_order import JobOrder, OpOrder
 from api.request_body import read_body
 from api.schemas import Submission, body_model, parse_submission
-from api.state import Services, services_of
+from api.state import Services, ServicesDep, services_of
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
-from studio_pipelines.database_faults import DatabaseUnavailable
-from studio_pipelines.errors import problem_of
 from studio_pipelines.operation import Operation
 
 Handler = Callable[..., Awaitable[JSONResponse]]
@@ -51,8 +51,8 @@ def operation_router() -> APIRouter:
     return router
 
 
-async def _catalogue() -> dict[str, Any]:
-    """List the operations with the schemas of their requests."""
+async def _catalogue(services: ServicesDep) -> dict[str, Any]:
+    """List the operations with the schemas of their requests, and the models that they can use."""
     rows: list[dict[str, Any]] = []
     for worker in workers():
         operation = operation_of(worker)
@@ -61,6 +61,7 @@ async def _catalogue() -> dict[str, Any]:
             "route": f"/api{worker.route}",
             "built": operation is not None,
             "summary": operation.summary if operation else worker.does,
+            "models": await asyncio.to_thread(services.models.rows, worker.id),
         }
         if operation:
             row |= {
@@ -96,13 +97,7 @@ def _submit(operation: Operation) -> Handler:
         at_once = submission.run.async_
         if at_once is None:
             at_once = not operation.waits_by_default
-        if at_once:
-            return _accepted(job_id, "queued")
-        try:
-            return await _answer_when_done(request, services, job_id)
-        except DatabaseUnavailable:
-            # The job is taken all the same: a fault would have the caller send it again.
-            return _accepted(job_id, "processing")
+        return await answer_submitted(request, services, job_id, at_once=at_once)
 
     return answer
 
@@ -110,55 +105,16 @@ def _submit(operation: Operation) -> Handler:
 async def _order(
     services: Services, operation: Operation, submission: Submission, intake: Intake
 ) -> JobOrder:
-    inputs = await services.references.resolve_all(operation, submission.inputs, intake)
+    references = services.references
+    inputs = await references.resolve_all(operation.accepts, submission.inputs, intake)
     return JobOrder(
         operation=operation,
-        inputs={name: artifact.id for name, artifact in inputs.items()},
-        parameters=submission.parameters,
+        ops={operation.name: OpOrder(inputs, submission.parameters)},
         priority=submission.run.priority,
         timeout_s=submission.run.timeout_seconds or operation.timeout_s,
     )
 
 
-async def _answer_when_done(request: Request, services: Services, job_id: str) -> JSONResponse:
-    outcome = await services.jobs.wait(job_id, services.settings.sync_wait_s)
-    if outcome is None:
-        record = await services.jobs.record(job_id)
-        return _accepted(job_id, record["status"])
-    if outcome["status"] == "completed":
-        data = await services.jobs.completed_data(job_id, outcome)
-        return JSONResponse(
-            {
-                "success": True,
-                "jobId": job_id,
-                "status": "completed",
-                "cached": False,
-                "data": present_data(data, str(request.base_url)),
-            }
-        )
-    problem = outcome.get("error") or problem_of(JobCanceled("The job was canceled."))
-    return problem_response(problem, instance=request.url.path, jobId=job_id)
-
-
-def _accepted(job_id: str, status: str) -> JSONResponse:
-    return JSONResponse(
-        {"success": True, "jobId": job_id, "status": status},
-        status_code=202,
-        headers={"Location": job_url(job_id)},
-    )
-
-
 def _request_body(operation: Operation) -> dict[str, Any]:
-    schema = body_model(operation).model_json_schema(by_alias=True)
-    form = {"type": "object", "properties": {"params": {"type": "string"}}}
-    form["properties"] |= {
-        name: {"type": "string", "format": "binary"} for name in operation.accepts
-    }
-    examples = {name: {"value": dict(body)} for name, body in operation.examples.items()}
-    return {
-        "required": True,
-        "content": {
-            "application/json": {"schema": schema, "examples": examples},
-            "multipart/form-data": {"schema": form},
-        },
-    }
+    files = {name: name == operation.main_input for name in operation.accepts}
+    return documented_body(body_model(operation), operation.examples, files)

@@ -1,6 +1,7 @@
 """``GET /api/workers/status``: the eleven workers, as their heartbeats tell."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +26,12 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
     tenants = await asyncio.to_thread(services.jobs.memory_tenants)
     built = [one.name for worker in workers() if (one := operation_of(worker))]
     depths = await asyncio.to_thread(services.jobs.queue_depths, built)
+    shelf = services.models
+    declared = await asyncio.to_thread(lambda: {one.id: shelf.rows(one.id) for one in workers()})
     now_s = datetime.now(UTC).timestamp()
     rows = [_row(worker, beats, tenants, depths, now_s) for worker in workers()]
+    for row in rows:
+        row["models"] = models_of(row["id"], declared, row["models"])
     gpus = {
         f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
         for beat in beats
@@ -74,6 +79,21 @@ def _row(
     }
 
 
+def models_of(
+    worker: str,
+    declared: Mapping[str, list[dict[str, Any]]],
+    loaded: Iterable[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Return the models of a worker: those declared for it, and what else its process has loaded.
+
+    A process holds the models of its lane's other workers too; they are in the rows of those.
+    """
+    own = {row["name"]: row for row in declared[worker]}
+    others = {row["name"] for rows in declared.values() for row in rows} - own.keys()
+    held = {row["name"]: row for row in loaded if row["name"] not in others}
+    return [{**own.get(name, {}), **held.get(name, {})} for name in (own | held)]
+
+
 def _offline(operation: Operation | None, depths: dict[str, int]) -> dict[str, Any]:
     nothing = ("vram", "rssMiB", "ramReservedMiB", "currentJob", "heartbeatAgeMs", "host", "pid")
     return {
@@ -92,15 +112,20 @@ def speaker_of(operation: Operation, beats: list[WorkerBeat]) -> WorkerBeat | No
     """Return the beat that speaks for an operation: the one that runs it, else the freshest."""
     of_lane = [beat for beat in beats if beat.lane == operation.lane]
     return max(
-        of_lane, key=lambda beat: (beat.operation == operation.name, beat.beat_at_s), default=None
+        of_lane, key=lambda beat: (in_hand(beat) == operation.name, beat.beat_at_s), default=None
     )
+
+
+def in_hand(beat: WorkerBeat) -> str | None:
+    """Return the operation that a worker is busy with, be it a step of a chain; or None."""
+    return beat.step or beat.operation
 
 
 def _status(beat: WorkerBeat, operation: str, age_s: float) -> str:
     if age_s > UNHEALTHY_AFTER_S:
         return "unhealthy"
     # The lane's other operations could run next: only the one that runs is busy.
-    if beat.state == "busy" and beat.operation != operation:
+    if beat.state == "busy" and in_hand(beat) != operation:
         return "ready"
     return beat.state
 

@@ -212,3 +212,61 @@ def test_the_catalogue_has_each_worker_with_its_schema(studio: RunningStudio) ->
         copier["schema"]["properties"]
     )
     assert rows["depth-estimator"]["built"] is False
+
+
+def test_a_list_is_one_job_with_each_result_in_its_place(
+    studio: RunningStudio, pixel_png: bytes
+) -> None:
+    other = pixel_png + b"more"
+    images = [studio.upload(pixel_png), studio.upload(other)]
+    answer = studio.copy(images)
+    assert answer.status_code == 200, answer.text
+    data = answer.json()["data"]
+    first, second = data["items"]
+    assert studio.client.get(first["url"]).content == pixel_png
+    assert studio.client.get(second["url"]).content == other
+    assert data["url"] == first["url"] == first["assets"]["copy"]["url"]
+    assert second["metrics"]["bytes"] == len(other)
+    assert second["verification"] == {"passed": True}
+    assert data["verification"] == {"passed": True, "itemsPassed": 2}
+    assert data["metrics"] == {"items": 2, "itemsFailed": 0}
+    assert data["timings"]["totalMs"] > 0
+    assert studio.job(answer.json()["jobId"])["data"] == data
+
+
+def test_a_list_is_failed_only_if_all_items_fail(studio: RunningStudio, pixel_png: bytes) -> None:
+    images = [studio.upload(pixel_png), studio.upload(pixel_png)]
+    job_id = studio.begin([images[0]], secondsTaken=1)
+    waiting = studio.begin(images)
+    # Deleted while the job waits: the item's fault, and no other's.
+    gone = studio.client.delete(f"/api/assets/{images[0].removeprefix('asset:')}")
+    assert gone.status_code == 200, gone.text
+    studio.job_once(job_id, "completed", "failed")
+    record = studio.job_once(waiting, "completed", "failed")
+    assert record["status"] == "completed"
+    assert record["data"]["url"] is None
+    assert record["data"]["items"][0]["error"]["code"] == "asset_not_found"
+    assert studio.client.get(record["data"]["items"][1]["url"]).content == pixel_png
+    answer = studio.copy([images[1], images[1]], refuse=True)
+    error = problem_in(answer, 422, "unusable_media")
+    assert error["message"].startswith("None of the 2 items could be done. The first: image:")
+
+
+def test_the_parts_of_a_form_make_a_list(studio: RunningStudio, pixel_png: bytes) -> None:
+    files = [("image", (name, pixel_png + name.encode())) for name in ("a", "b", "c")]
+    answer = studio.client.post(COPY_ROUTE, files=files)
+    assert answer.status_code == 200, answer.text
+    told = [studio.client.get(one["url"]).content for one in answer.json()["data"]["items"]]
+    assert told == [pixel_png + name for name in (b"a", b"b", b"c")]
+
+
+def test_a_list_tells_how_far_it_is(studio: RunningStudio, pixel_png: bytes) -> None:
+    image = studio.upload(pixel_png)
+    job_id = studio.begin([image, image], secondsTaken=0.8)
+    seen: dict[str, list[float]] = {}
+    while (record := studio.job(job_id))["status"] != "completed":
+        assert record["status"] not in ("failed", "canceled"), record
+        progress = record["progress"]
+        seen.setdefault(progress["stage"], []).append(progress["percent"])
+    assert max(seen["copy (1 of 2)"]) <= 50
+    assert min(seen["copy (2 of 2)"]) >= 50

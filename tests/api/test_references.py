@@ -20,11 +20,13 @@ from studio_pipelines.media.sniff import Media
 LIMIT = 1000
 
 
-def resolve(store: ArtifactStore, inputs: Mapping[str, str]) -> dict[str, Artifact]:
+def resolve(
+    store: ArtifactStore, inputs: Mapping[str, str | list[str]]
+) -> dict[str, str | list[str]]:
     """Resolve the inputs of one request, which keeps its files only if all goes well."""
     resolver = ReferenceResolver(store, FetchPolicy(max_bytes=LIMIT), LIMIT)
     with Intake(store, LIMIT) as intake:
-        return asyncio.run(resolver.resolve_all(OPERATION, inputs, intake))
+        return asyncio.run(resolver.resolve_all(OPERATION.accepts, inputs, intake))
 
 
 def data_uri(data: bytes) -> str:
@@ -37,9 +39,27 @@ def stored_files(store: ArtifactStore) -> list[str]:
 
 
 def test_a_stored_asset_is_used_as_it_is(artifacts: ArtifactStore, pixel_png: bytes) -> None:
-    kept = resolve(artifacts, {"image": data_uri(pixel_png)})["image"]
+    kept = artifacts.get(str(resolve(artifacts, {"image": data_uri(pixel_png)})["image"]))
     assert (kept.media_type, kept.bytes) == ("image/png", len(pixel_png))
-    assert resolve(artifacts, {"image": f"asset:{kept.id}"}) == {"image": kept}
+    assert resolve(artifacts, {"image": f"asset:{kept.id}"}) == {"image": kept.id}
+
+
+def test_each_reference_of_a_list_is_resolved_in_its_place(
+    folder_store: ArtifactStore, pixel_png: bytes
+) -> None:
+    kept = resolve(folder_store, {"image": [data_uri(pixel_png), data_uri(pixel_png)]})["image"]
+    first, second = kept
+    assert first != second
+    assert resolve(folder_store, {"image": [f"asset:{second}"]}) == {"image": [second]}
+
+
+def test_a_list_with_one_bad_reference_is_refused_whole(
+    folder_store: ArtifactStore, pixel_png: bytes
+) -> None:
+    with pytest.raises(UnsupportedMedia) as caught:
+        resolve(folder_store, {"image": [data_uri(pixel_png), data_uri(b"only words")]})
+    assert caught.value.field == "image.1"
+    assert stored_files(folder_store) == []
 
 
 def test_the_kind_is_told_from_the_bytes_and_not_from_the_name(folder_store: ArtifactStore) -> None:

@@ -25,6 +25,13 @@ JSON = st.recursive(
 )
 
 
+class Inner(Parameters):
+    """Fields within a field."""
+
+    text: str = ""
+    size: float = 1.0
+
+
 class Title(Parameters):
     """Fields of each kind that a form tells apart."""
 
@@ -33,8 +40,10 @@ class Title(Parameters):
     mode: Literal["1", "2"] = "1"
     size: float = 1.0
     tags: list[str] = Field(default=[])
+    pictures: str | list[str] | None = None
     box: tuple[int, int, int, int] | None = None
     colour: str | list[float] = "#000000"
+    inner: Inner = Field(default=Inner(), description="As a chain's body has for each step.")
 
 
 def read(store: ArtifactStore, request: httpx.Request, piece_bytes: int = 7) -> dict[str, Any]:
@@ -93,6 +102,17 @@ def test_a_file_becomes_a_reference(folder_store: ArtifactStore, pixel_png: byte
     assert (kept.media_type, kept.bytes, kept.filename) == ("image/png", len(pixel_png), "image")
 
 
+def test_files_of_one_name_are_a_list_where_the_field_takes_one(
+    folder_store: ArtifactStore, pixel_png: bytes
+) -> None:
+    pieces = [("pictures", ("a", pixel_png)), ("size", (None, "2")), ("pictures", ("b", b"other"))]
+    body = read(folder_store, post(files=pieces))
+    kept = [folder_store.get(one.removeprefix("asset:")) for one in body.pop("pictures")]
+    assert body == {"size": 2}
+    assert [one.filename for one in kept] == ["a", "b"]
+    assert [folder_store.open(one).read() for one in kept] == [pixel_png, b"other"]
+
+
 @pytest.mark.parametrize(
     ("fields", "body"),
     [
@@ -105,10 +125,15 @@ def test_a_file_becomes_a_reference(folder_store: ArtifactStore, pixel_png: byte
         ([("tags", "a"), ("tags", "b")], {"tags": ["a", "b"]}),
         ([("tags", "a")], {"tags": ["a"]}),
         ([("tags", '["a", "b"]')], {"tags": ["a", "b"]}),
+        ([("pictures", "asset:a")], {"pictures": "asset:a"}),
+        ([("pictures", "asset:a"), ("pictures", "asset:b")], {"pictures": ["asset:a", "asset:b"]}),
+        ([("pictures", '["asset:a"]')], {"pictures": ["asset:a"]}),
         ([("box", "[0, 0, 9, 9]")], {"box": [0, 0, 9, 9]}),
         ([("colour", "#ff0000")], {"colour": "#ff0000"}),
         ([("colour", "[1, 0, 0]")], {"colour": [1, 0, 0]}),
         ([("unknown", "1")], {"unknown": 1}),
+        ([("inner.text", "5"), ("inner.size", "5")], {"inner.text": "5", "inner.size": 5}),
+        ([("inner", '{"text": "5"}')], {"inner": {"text": "5"}}),
         ([("params", '{"size": 2, "text": "1"}')], {"size": 2, "text": "1"}),
     ],
 )

@@ -20,6 +20,22 @@ def test_a_request_is_taken_apart() -> None:
     assert submission.run.timeout_seconds is None
 
 
+def test_the_main_input_may_be_a_list_and_no_other() -> None:
+    images = ["asset:ast_1", "asset:ast_2"]
+    assert parse_submission(OPERATION, {"image": images}).inputs == {"image": images}
+    grading = operations()["grading_apply"]
+    assert parse_submission(grading, {"image": images, "lut": "asset:ast_3"}).inputs == {
+        "image": images,
+        "lut": "asset:ast_3",
+    }
+    with pytest.raises(InvalidRequest) as caught:
+        parse_submission(grading, {"image": images, "lut": images})
+    assert caught.value.field == "lut"
+    schema = body_model(OPERATION).model_json_schema(by_alias=True)["properties"]["image"]
+    assert {choice["type"] for choice in schema["oneOf"]} == {"string", "array"}
+    assert "1 to 64" in schema["description"]
+
+
 def test_what_is_left_out_keeps_its_default() -> None:
     submission = parse_submission(OPERATION, {"image": "asset:ast_1"})
     assert submission.parameters == {}
@@ -45,6 +61,9 @@ def test_the_bounds_of_the_shared_fields(priority: int, timeout_s: int) -> None:
         ({"secondsTaken": 61}, "secondsTaken", "less than or equal to 60 (got '61')"),
         ({"refuse": "perhaps"}, "refuse", "perhaps"),
         ({"image": 3}, "image", "valid string"),
+        ({"image": ["asset:ast_1", 3]}, "image.1", "valid string"),
+        ({"image": []}, "image", "at least 1 item"),
+        ({"image": ["asset:ast_1"] * 65}, "image", "at most 64 items"),
         ({"image": "x" * 500, "priority": "x" * 500}, "priority", "got 'xxx"),
     ],
 )

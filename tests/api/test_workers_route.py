@@ -3,12 +3,16 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 from running_studio import RunningStudio, eventually
 
+from api.routes.workers import models_of
+from resources.model_shelf import ModelShelf
 from studio_pipelines.catalogue import ROSTER
+from studio_pipelines.model_shelf import DECLARATIONS
 
 pytestmark = pytest.mark.stack
 
@@ -76,3 +80,35 @@ def test_a_worker_killed_while_idle_is_replaced(studio: RunningStudio, pixel_png
     assert studio.copy(image).status_code == 200
     # The row tells of the last heartbeat, which may be a second old.
     eventually(lambda: studio.row()["status"] == "ready" and studio.row()["pid"] != killed)
+
+
+def test_the_rows_tell_which_models_are_on_the_disk(studio: RunningStudio) -> None:
+    shelf = ModelShelf(Path(studio.stack.env["STUDIO_MODELS_DIR"]), (DECLARATIONS,))
+    told = {
+        row["worker"]: row["models"]
+        for row in studio.client.get("/api/operations").json()["operations"]
+    }
+    assert told["file-copier"] == []
+    (spleeter,) = (one for one in told["audio-demixer"] if one["name"] == "spleeter-2stems")
+    assert spleeter["licence"] == "MIT"
+    assert spleeter["embedded"] is True
+    assert (spleeter["state"] == "on_disk") == (shelf.installed("spleeter-2stems") is not None)
+    for worker, models in told.items():
+        assert models == shelf.rows(worker)
+        assert studio.row(worker)["models"] == models
+
+
+def test_a_loaded_model_is_in_the_row_of_the_worker_that_it_serves() -> None:
+    declared = {
+        "audio-demixer": [{"name": "stems", "state": "on_disk", "licence": "MIT"}],
+        "audio-tts": [{"name": "voice", "state": "absent", "licence": "Apache-2.0"}],
+    }
+    loaded = [{"name": name, "state": "loaded", "MiB": 7.0} for name in ("stems", "unheard-of")]
+    assert models_of("audio-demixer", declared, loaded) == [
+        {"name": "stems", "state": "loaded", "licence": "MIT", "MiB": 7.0},
+        {"name": "unheard-of", "state": "loaded", "MiB": 7.0},
+    ]
+    assert models_of("audio-tts", declared, loaded) == [
+        {"name": "voice", "state": "absent", "licence": "Apache-2.0"},
+        {"name": "unheard-of", "state": "loaded", "MiB": 7.0},
+    ]

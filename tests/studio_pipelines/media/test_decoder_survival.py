@@ -91,9 +91,25 @@ def _killed_in_the_middle(decoder: Decoder) -> int:
     decoder.warm()
     pid = decoder.helper_pid
     assert pid is not None
-    threading.Timer(0.1, os.kill, (pid, signal.SIGKILL)).start()
+    _signal_when_busy(pid, pid, signal.SIGKILL)
     decoder.picture(LARGE)
     return pid
+
+
+def _signal_when_busy(helper: int, to: int, number: signal.Signals) -> None:
+    """Send a signal as soon as the helper is in the middle of its work."""
+
+    def used_s() -> float:
+        times = psutil.Process(helper).cpu_times()
+        return times.user + times.system
+
+    def wait_and_send() -> None:
+        while used_s() < begun_s + 0.1:
+            time.sleep(0.005)
+        os.kill(to, number)
+
+    begun_s = used_s()
+    threading.Thread(target=wait_and_send, daemon=True).start()
 
 
 def test_a_fresh_helper_killed_in_the_middle_fails_that_request_only() -> None:
@@ -124,12 +140,12 @@ def test_an_interrupt_leaves_the_decoder_usable(decoder: Decoder) -> None:
     pid = decoder.helper_pid
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        assert pid is not None
+        _signal_when_busy(pid, os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             decoder.picture(LARGE)
     finally:
         signal.signal(signal.SIGINT, previous)
-    assert pid is not None
     assert _gone(pid)
     assert _works(decoder)
 

@@ -1,0 +1,162 @@
+"""What storage knows of jobs: their records, one by one and in pages."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import redis
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.storage.dagster_run import RunRecord
+
+from api.errors import InvalidRequest, JobGoesOn, JobNotFound
+from api.job_records import PUBLIC_STATUS, LiveState, job_record
+from api.live_state import read_live_state
+from resources import signals
+from resources.run_tags import OPERATION_TAG, job_id_of, run_id_of
+from studio_pipelines.database_faults import DatabaseUnavailable
+from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
+
+JobStatus = Literal["queued", "starting", "processing", "completed", "failed", "canceled"]
+STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
+# Storage does not know whether a worker has taken a run that waits.
+_STORED_AS = {"starting": "queued"}
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs to list, newest first.
+
+    Attributes:
+        operations: Those of these operations.
+        statuses: Those in one of these states; of all states where empty.
+        limit: How many at most.
+        cursor: The job after which to go on, or None for the newest.
+    """
+
+    operations: tuple[str, ...]
+    statuses: tuple[JobStatus, ...]
+    limit: int
+    cursor: str | None = None
+
+
+class JobArchive:
+    """Reads jobs from Dagster's storage, and forgets them."""
+
+    def __init__(self, instance: DagsterInstance, redis_url: str, keep_days: int) -> None:
+        self._instance = instance
+        self._redis_url = redis_url
+        self._keep_days = keep_days
+
+    def stored(self, run_id: str) -> RunRecord:
+        """Return a job's run.
+
+        Raises:
+            JobNotFound: There is none with this id.
+        """
+        found = self._instance.get_run_records(RunsFilter(run_ids=[run_id]), limit=1)
+        # Dagster has runs that are no jobs of ours: of asset checks, of the retention.
+        if not found or OPERATION_TAG not in found[0].dagster_run.tags:
+            raise no_such_job(job_id_of(run_id))
+        return found[0]
+
+    def ended(self, run_id: str) -> RunRecord:
+        """Return an ended job's run.
+
+        Raises:
+            JobNotFound: There is none with this id.
+            JobGoesOn: It has not ended.
+        """
+        stored = self.stored(run_id)
+        if not stored.dagster_run.is_finished:
+            raise JobGoesOn(
+                f"{job_id_of(run_id)} has not ended.", hint="Cancel it first, or wait for its end."
+            )
+        return stored
+
+    def record(self, run_id: str) -> dict[str, Any]:
+        """Return a job's public record, without asset URLs.
+
+        Raises:
+            JobNotFound: There is none with this id.
+        """
+        return self._record(self.stored(run_id))
+
+    def outcome(self, run_id: str) -> dict[str, Any] | None:
+        """Return how a run ended, or None: it goes on, or storage cannot tell now."""
+        try:
+            finished = self.stored(run_id).dagster_run.is_finished
+            return self._events_outcome(run_id) if finished else None
+        except DatabaseUnavailable:
+            return None  # the job goes on; its end may still come over Redis
+
+    def page(self, wanted: JobFilter) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the records of a page, and the cursor of the next one or None.
+
+        Raises:
+            InvalidRequest: The cursor names no job that there is.
+        """
+        records: list[dict[str, Any]] = []
+        for record in self._listed(wanted):
+            if len(records) == wanted.limit:
+                return records, records[-1]["jobId"]
+            records.append(record)
+        return records, None
+
+    def delete(self, run_id: str) -> None:
+        """Forget an ended job: its run and all its events."""
+        self.ended(run_id)
+        self._instance.delete_run(run_id)
+
+    def _listed(self, wanted: JobFilter) -> Iterator[dict[str, Any]]:
+        chosen = RunsFilter(
+            tags={OPERATION_TAG: list(wanted.operations)}, statuses=_stored_statuses(wanted)
+        )
+        cursor = self._checked_cursor(wanted.cursor)
+        # One look ahead is part of each page: it tells whether there is a next one.
+        while found := self._instance.get_run_records(chosen, wanted.limit + 1, cursor=cursor):
+            for stored in found:
+                record = self._record(stored)
+                if not wanted.statuses or record["status"] in wanted.statuses:
+                    yield record
+            cursor = found[-1].dagster_run.run_id
+
+    def _checked_cursor(self, job_id: str | None) -> str | None:
+        if job_id is None:
+            return None
+        run_id = run_id_of(job_id)
+        if run_id is None or not self._instance.has_run(run_id):
+            raise InvalidRequest(
+                f"cursor: the list cannot go on after {job_id[:40]!r}, which is no job.",
+                field="cursor",
+                hint="Send nextCursor as it came, or begin anew without a cursor.",
+            )
+        return run_id
+
+    def _record(self, stored: RunRecord) -> dict[str, Any]:
+        run = stored.dagster_run
+        outcome, live = None, LiveState()
+        if run.is_finished:
+            outcome = self._events_outcome(run.run_id)
+        else:
+            live = self._live_state(stored)
+        return job_record(stored, outcome, live, keep_days=self._keep_days)
+
+    def _live_state(self, stored: RunRecord) -> LiveState:
+        try:
+            return read_live_state(signals.connect(self._redis_url), stored.dagster_run)
+        except redis.RedisError:
+            return LiveState()  # a courtesy; the record itself is in the database
+
+    def _events_outcome(self, run_id: str) -> dict[str, Any] | None:
+        logs = self._instance.all_logs(run_id, of_type=OUTCOME_EVENT_TYPES)
+        return outcome_of(entry.dagster_event for entry in logs if entry.dagster_event)
+
+
+def _stored_statuses(wanted: JobFilter) -> Sequence[DagsterRunStatus]:
+    public = {_STORED_AS.get(status, status) for status in wanted.statuses}
+    return [stored for stored, status in PUBLIC_STATUS.items() if status in public]
+
+
+def no_such_job(job_id: str) -> JobNotFound:
+    """Return the fault of asking for a job that there is not."""
+    return JobNotFound(f"There is no job {job_id[:60]!r}.")
