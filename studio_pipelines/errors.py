@@ -59,6 +59,13 @@ class InvalidParameter(StudioError):
     code = "invalid_parameter"
 
 
+class UnusableModel(StudioError):
+    """A model's files are there, and are not what its engine can load."""
+
+    status = 500
+    code = "unusable_model"
+
+
 def problem_of(error: StudioError) -> dict[str, Any]:
     """Return the parts of a fault that a job's record keeps."""
     return {

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from resources.progress import Progress
-from studio_pipelines.errors import StudioError, problem_of
+from studio_pipelines.errors import StudioError
 from studio_pipelines.op_inputs import Item
 from studio_pipelines.op_records import ItemOutcome, item_observation, recorded_items
-from studio_pipelines.op_surroundings import failure, nothing_left_of_failures
+from studio_pipelines.op_surroundings import failure, nothing_left_of_failures, problem_here
 from studio_pipelines.outcome import UNEXPECTED
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Call:
         except StudioError as error:
             if not error.is_of_one_item:
                 raise
-            return ItemOutcome(problem=problem_of(error))
+            return ItemOutcome(problem=problem_here(self.context, item.inputs, error))
         except dg.RetryRequested:
             raise
         except Exception:

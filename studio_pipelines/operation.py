@@ -189,7 +189,11 @@ def studio_op(
                 context.log.info("The result was stored before the worker died; it is taken over.")
                 yield dg.Output(done_before)
                 return
-            with op_span(context), faults_as_failures(), nothing_left_of_failures(given):
+            with (
+                op_span(context),
+                faults_as_failures(context, forms),
+                nothing_left_of_failures(given),
+            ):
                 params = _validated(parameters, context.op_config)
                 items, many = items_of(inputs, forms), is_list(inputs, forms)
                 call = Call(function, context, params, given).with_shared(prepare, items)

@@ -11,6 +11,8 @@ from studio_pipelines.media.float_power import float_power
 GAIN: Final = 1
 CONTRAST: Final = 2
 CDL: Final = 4
+OFFSET: Final = 8
+"""Bits that choose stages; OFFSET is the gain in a logarithmic space, and excludes GAIN."""
 
 PARAMETERS: Final = ("gain", "contrast", "pivot", "slope", "offset", "power")
 
@@ -33,6 +35,12 @@ def _gain(x: _Floats, gain: np.float32) -> None:
         coded = _F32(1.055) * float_power(floor, _F32(1 / 2.4)) - _F32(0.055)
         coded = coded if light > _F32(0.0031308) else light * _F32(12.92)
         x[k] = coded * (one if v >= zero else -one)
+
+
+@njit(cache=True, nogil=True, fastmath=_FASTMATH, error_model="numpy")
+def _offset(x: _Floats, offset: np.float32) -> None:
+    for k in range(x.size):
+        x[k] = x[k] + offset
 
 
 @njit(cache=True, nogil=True, fastmath=_FASTMATH, error_model="numpy")
@@ -61,6 +69,8 @@ def shape_channel(x: _Floats, parameters: _Floats, stages: int) -> None:
     """Run the chosen stages on one channel in place; ``parameters`` are as in PARAMETERS."""
     if stages & GAIN:
         _gain(x, parameters[0])
+    if stages & OFFSET:
+        _offset(x, parameters[0])
     if stages & CONTRAST:
         _contrast(x, parameters[1], parameters[2])
     if stages & CDL:

@@ -25,6 +25,8 @@ _RGB_TO_XYZ: Final = np.array(
     ]
 )
 _Doubles = NDArray[np.float64]
+_WHITE_TO_ONE: _Doubles = np.diag(1 / _RGB_TO_XYZ.sum(axis=1))
+_XYZ_TO_RGB: _Doubles = np.linalg.inv(_RGB_TO_XYZ.T @ _WHITE_TO_ONE).astype(np.float64)
 
 
 @njit(cache=True, nogil=True)
@@ -93,6 +95,20 @@ def srgb_to_lab(codes: NDArray[Any]) -> _Doubles:
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * ((29 / 6) ** 2 / 3) + 4 / 29)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def lab_to_srgb(lab: _Doubles) -> _Doubles:
+    """Return the sRGB codes of CIELAB colours (..., 3) under D65; beyond 0-1 outside the gamut."""
+    light: _Doubles = lab_to_xyz(lab) @ _XYZ_TO_RGB
+    curved = 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, light * 12.92, curved)
+
+
+def lab_to_xyz(lab: _Doubles) -> _Doubles:
+    """Return XYZ as shares of the white's, of CIELAB colours (..., 3)."""
+    y = (lab[..., 0] + 16) / 116
+    f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
+    return np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2))
 
 
 def grade_verification(before: Pixels, after: Pixels) -> dict[str, float | int]:

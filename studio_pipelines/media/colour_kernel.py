@@ -88,7 +88,7 @@ def _saturate(x: _Floats, m: int, saturation: np.float32) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
-def _mix(flat: _Floats, lanes: int, weights: _Floats, intensity: np.float32, out: _Floats) -> None:
+def mix(flat: _Floats, lanes: int, weights: _Floats, intensity: np.float32, out: _Floats) -> None:
     """Lay the result over the input; at weights 0 and 1 exactly the one or the other."""
     zero, one = np.float32(0), np.float32(1)
     for k in range(out.size):
@@ -161,5 +161,5 @@ def run_block_rows(
         if lanes == 4:
             copy_alpha(flat, m, out)
         if mixing:
-            _mix(flat, lanes, weights[start : start + m], intensity, out[: m * lanes])
+            mix(flat, lanes, weights[start : start + m], intensity, out[: m * lanes])
         store(out, peak, into)

@@ -1,6 +1,7 @@
 """Run a colour program over a picture, in row blocks on several threads."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ PEAKS: Final = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 _CHUNK_PIXELS: Final = 1 << 17
 _Floats = NDArray[np.float32]
-_NO_WEIGHTS: Final = np.empty(0, np.float32)
+NO_WEIGHTS: Final = np.empty(0, np.float32)
 
 
 def run_program(
@@ -46,14 +47,14 @@ def run_program(
         InvalidParameter: A shape, a type or the number of threads does not fit.
     """
     target = np.empty_like(pixels, order="C") if out is None else out
-    _check(pixels, mask, target, threads)
+    check_pixels(pixels, mask, target, threads)
+    if target.dtype != pixels.dtype:
+        raise InvalidParameter(f"The output is {target.dtype}; the picture is {pixels.dtype}.")
     height, width, lanes = pixels.shape
-    step = max(1, _CHUNK_PIXELS // max(width, 1))
 
-    def run_rows(top: int) -> None:
-        rows = slice(top, min(top + step, height))
+    def run_rows(rows: slice) -> None:
         source, into = np.ascontiguousarray(pixels[rows]), target[rows]
-        weights = _NO_WEIGHTS if mask is None else _mask_weights(mask[rows])
+        weights = NO_WEIGHTS if mask is None else mask_weights(mask[rows])
         if into.flags.c_contiguous:
             run_block_rows(source.reshape(-1), into.reshape(-1), lanes, weights, program)
         else:
@@ -61,30 +62,43 @@ def run_program(
             run_block_rows(source.reshape(-1), dense.reshape(-1), lanes, weights, program)
             into[...] = dense
 
-    tops = range(0, height if width else 0, step)
-    workers = min(threads or len(os.sched_getaffinity(0)), len(tops))
-    if workers <= 1:
-        for top in tops:
-            run_rows(top)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(run_rows, tops))
+    in_row_blocks(run_rows, height, width, threads)
     return target
 
 
-def _mask_weights(mask: NDArray[Any]) -> _Floats:
+def in_row_blocks(
+    run_rows: Callable[[slice], None], height: int, width: int, threads: int | None
+) -> None:
+    """Cut a picture into blocks of rows that fit the caches, and run them on several threads."""
+    step = max(1, _CHUNK_PIXELS // max(width, 1))
+    tops = range(0, height if width else 0, step)
+    blocks = [slice(top, min(top + step, height)) for top in tops]
+    workers = min(threads or len(os.sched_getaffinity(0)), len(blocks))
+    if workers <= 1:
+        for rows in blocks:
+            run_rows(rows)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(run_rows, blocks))
+
+
+def mask_weights(mask: NDArray[Any]) -> _Floats:
+    """Return a mask as flat shares, 0 to 1."""
     weights = mask.astype(np.float32).reshape(-1)
     return weights / np.float32(PEAKS[mask.dtype.name])
 
 
-def _check(pixels: Pixels, mask: NDArray[Any] | None, out: Pixels, threads: int | None) -> None:
+def check_pixels(
+    pixels: Pixels, mask: NDArray[Any] | None, out: Pixels, threads: int | None
+) -> None:
+    """Refuse pixels, an output, a mask and a number of threads that do not fit each other."""
     if pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or pixels.dtype.name not in PEAKS:
         raise InvalidParameter(
             f"The picture is {pixels.dtype} {pixels.shape}; it must be uint8, uint16 or float32 "
             "of shape (height, width, 3 or 4).",
             field="image",
         )
-    if out.shape != pixels.shape or out.dtype != pixels.dtype:
+    if out.shape != pixels.shape or out.dtype.name not in PEAKS:
         raise InvalidParameter(
             f"The output is {out.dtype} {out.shape}; the picture is {pixels.dtype} {pixels.shape}."
         )

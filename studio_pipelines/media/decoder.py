@@ -3,23 +3,23 @@
 import os
 import threading
 import time
-from base64 import b64decode
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, cast
+from typing import Any
 
 from studio_pipelines.errors import MediaTooLarge, StudioError, UnusableMedia
 from studio_pipelines.media import decoder_messages
-from studio_pipelines.media.audio import AudioClip, Samples
+from studio_pipelines.media.audio import AudioClip
 from studio_pipelines.media.carrier import Carrier
-from studio_pipelines.media.decoder_child import DecoderChild
+from studio_pipelines.media.decoded import Decoded, clip_of, picture_of
+from studio_pipelines.media.decoder_child import DecoderChild, Refused
 from studio_pipelines.media.decoder_messages import Message
 from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.media_source import Source, accepted_type, opened
-from studio_pipelines.media.picture import Picture, Pixels
+from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.sniff import Media
 
 _DTYPES = frozenset(("uint8", "uint16", "float32"))
@@ -27,15 +27,6 @@ _DTYPES = frozenset(("uint8", "uint16", "float32"))
 
 class _HelperEndedError(Exception):
     """The helper ended, or answered what it should not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    """What the helper wrote, and what it says about it."""
-
-    array: Any
-    details: Message
-    source_format: str
 
 
 class Decoder:
@@ -100,18 +91,7 @@ class Decoder:
             UnusableMedia: It is empty, cut off or damaged.
             MediaTooLarge: It exceeds a limit.
         """
-        decoded = self._decode(source, Media.IMAGE, field, limits or self._limits)
-        details = decoded.details
-        density = details["density_dpi"]
-        return Picture(
-            pixels=cast("Pixels", decoded.array),
-            icc_profile=_blob(details["icc_profile"]),
-            exif=_blob(details["exif"]),
-            density_dpi=(float(density[0]), float(density[1])) if density else None,
-            source_format=decoded.source_format,
-            has_non_finite=bool(details["has_non_finite"]),
-            notes=tuple(str(note) for note in details["notes"]),
-        )
+        return picture_of(self._decode(source, Media.IMAGE, field, limits or self._limits))
 
     def audio(
         self, source: Source, *, field: str | None = None, limits: MediaLimits | None = None
@@ -131,28 +111,35 @@ class Decoder:
             UnusableMedia: It is empty, cut off, damaged, or a video without sound.
             MediaTooLarge: It exceeds a limit.
         """
-        decoded = self._decode(source, Media.AUDIO, field, limits or self._limits)
-        details = decoded.details
-        return AudioClip(
-            samples=cast("Samples", decoded.array),
-            sample_rate_hz=int(details["sample_rate_hz"]),
-            channel_layout=str(details["channel_layout"]),
-            source_format=decoded.source_format,
-            codec=str(details["codec"]),
-            tags={str(key): str(value) for key, value in details["tags"].items()},
-            has_non_finite=bool(details["has_non_finite"]),
-            notes=tuple(str(note) for note in details["notes"]),
-        )
+        return clip_of(self._decode(source, Media.AUDIO, field, limits or self._limits))
+
+    @contextmanager
+    def conversation(self) -> Generator[tuple[DecoderChild, MediaLimits]]:
+        """Give the running helper, and the decoder's limits, for an exchange of many messages.
+
+        Until the block ends no other request is served. Whoever leaves it by an error that is not
+        the helper's own refusal has left the helper in the middle, and it is ended.
+
+        Raises:
+            UnusableMedia: The helper ended in the middle.
+            MediaTooLarge: It did not answer in time.
+        """
+        with self._turn():
+            try:
+                with self._in_step(self._limits) as child:
+                    yield child, self._limits
+            except _HelperEndedError:
+                raise _stopped() from None
 
     def _decode(
         self, source: Source, wanted: Media, field: str | None, limits: MediaLimits
-    ) -> _Decoded:
+    ) -> Decoded:
         try:
             with opened(source) as fd, self._turn():
                 media_type = accepted_type(fd, wanted)
                 request: Message = {"want": wanted.value, "limits": asdict(limits)}
                 array, details = self._exchange(request, fd, limits)
-                return _Decoded(array, details, media_type.mime)
+                return Decoded(array, details, media_type.mime)
         except StudioError as error:
             error.field = error.field or field
             raise
@@ -169,19 +156,22 @@ class Decoder:
         try:
             return self._attempt(request, fd, limits)
         except _HelperEndedError:
-            raise UnusableMedia(
-                "The file made the decoder stop: it is damaged, or needs too much memory.",
-                hint="Open it in another program and export it again, smaller if it is large.",
-            ) from None
+            raise _stopped() from None
 
     def _attempt(self, request: Message, fd: int, limits: MediaLimits) -> tuple[Any, Message]:
         """Ask the helper once, and end it unless it stays in step."""
+        with self._in_step(limits) as child:
+            return self._converse(child, request, fd, limits)
+
+    @contextmanager
+    def _in_step(self, limits: MediaLimits) -> Generator[DecoderChild]:
+        """Give the running helper; it is ended unless it answers to the end, or refuses."""
         child = self._running_child()
         try:
-            return self._converse(child, request, fd, limits)
-        except StudioError:
+            yield child
+        except Refused as refused:
             child.has_served = True
-            raise
+            raise refused.error from None
         except TimeoutError:
             self._end_child()
             raise MediaTooLarge(
@@ -246,5 +236,8 @@ class Decoder:
         self._child: DecoderChild | None = None
 
 
-def _blob(text: str | None) -> bytes | None:
-    return None if text is None else b64decode(text)
+def _stopped() -> UnusableMedia:
+    return UnusableMedia(
+        "The file made the decoder stop: it is damaged, or needs too much memory.",
+        hint="Open it in another program and export it again, smaller if it is large.",
+    )

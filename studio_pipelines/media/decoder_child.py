@@ -26,6 +26,18 @@ _STDERR_LINES, _STDERR_LINE_CHARACTERS = 40, 400
 _PACKAGE_ROOT = str(Path(studio_pipelines.__file__).parent.parent)
 
 
+class Refused(Exception):
+    """The helper refuses a file.
+
+    Attributes:
+        error: What is wrong with the file.
+    """
+
+    def __init__(self, error: StudioError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class DecoderChild:
     """One running helper and the connection to it.
 
@@ -84,7 +96,7 @@ class DecoderChild:
             deadline: Until when to wait, on the monotonic clock.
 
         Raises:
-            StudioError: The helper refuses the file.
+            Refused: The helper refuses the file, and is ready for the next.
             TimeoutError: The deadline has passed.
             EOFError: The helper has ended, or answers nonsense.
         """
@@ -94,7 +106,8 @@ class DecoderChild:
             os.close(surplus)
         if "refusal" in message:
             kind = _REFUSALS[message["refusal"]]
-            raise kind(str(message["message"]), hint=message["hint"] and str(message["hint"]))
+            hint = message["hint"] and str(message["hint"])
+            raise Refused(kind(str(message["message"]), hint=hint))
         return message
 
     def stop(self) -> None:

@@ -10,6 +10,9 @@ _MAX_MESSAGE_BYTES = 32 << 20
 
 Message = dict[str, Any]
 
+JOIN = "join"
+"""What a request wants that puts a video's sound beside another's picture."""
+
 
 def send(connection: socket.socket, message: Message, fd: int | None = None) -> None:
     """Send a message and, along with it, a duplicate of a file descriptor."""

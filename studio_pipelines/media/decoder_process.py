@@ -14,11 +14,13 @@ import socket
 import sys
 import sysconfig
 from pathlib import Path
+from typing import BinaryIO
 
 from studio_pipelines.errors import MediaTooLarge, StudioError
 from studio_pipelines.media import confinement, decoder_messages
+from studio_pipelines.media.decoder_messages import JOIN, Message
 from studio_pipelines.media.limits import MediaLimits
-from studio_pipelines.media.sniff import HEAD_BYTES, Media, sniff
+from studio_pipelines.media.sniff import HEAD_BYTES, Media, MediaType, sniff
 
 
 def main(arguments: list[str]) -> None:
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> None:
 
 def _load_codecs() -> None:
     """Import them now: later, their files are out of reach and the client waits."""
-    for module in ("audio_decode", "image_decode"):
+    for module in ("audio_decode", "image_decode", "video_decode", "sound_join"):
         importlib.import_module(f"studio_pipelines.media.{module}")
 
 
@@ -61,37 +63,56 @@ def _serve_one(connection: socket.socket) -> bool:
         return False
     assert fd is not None
     try:
-        _decode(connection, Media(request["want"]), fd, MediaLimits(**request["limits"]))
+        _serve(connection, request, fd, MediaLimits(**request["limits"]))
     except StudioError as error:
         refusal = {"refusal": error.code, "message": error.message, "hint": error.hint}
         decoder_messages.send(connection, refusal)
     return True
 
 
-def _decode(connection: socket.socket, want: Media, fd: int, limits: MediaLimits) -> None:
-    """Announce the size of what an open file holds, get a carrier for it, and fill that."""
-    from studio_pipelines.media.audio_decode import open_audio
-    from studio_pipelines.media.image_decode import open_picture
+def _serve(connection: socket.socket, request: Message, fd: int, limits: MediaLimits) -> None:
+    """Do what is asked for with an open file."""
+    from studio_pipelines.media.sound_join import serve_join
+    from studio_pipelines.media.video_decode import serve_video
 
     with os.fdopen(fd, "rb") as file:
         os.lseek(fd, 0, os.SEEK_SET)
         media_type = sniff(os.pread(fd, HEAD_BYTES, 0))
         assert media_type is not None
-        opener = open_picture if want is Media.IMAGE else open_audio
-        pending = opener(file, media_type, limits)
-        decoder_messages.send(connection, {"expected_bytes": pending.expected_bytes})
-        _, carrier = decoder_messages.receive(connection)
-        assert carrier is not None
-        try:
-            details = pending.write(carrier)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EFBIG):
-                raise
-            raise MediaTooLarge(
-                "There is no room for the decoded file.", hint="Send a smaller file."
-            ) from error
-        finally:
-            os.close(carrier)
+        if request["want"] == JOIN:
+            serve_join(connection, file, media_type, request["container"])
+        elif request["want"] == Media.VIDEO.value:
+            serve_video(connection, file, media_type, limits, request)
+        else:
+            _decode(connection, Media(request["want"]), file, media_type, limits)
+
+
+def _decode(
+    connection: socket.socket,
+    want: Media,
+    file: BinaryIO,
+    media_type: MediaType,
+    limits: MediaLimits,
+) -> None:
+    """Announce the size of what an open file holds, get a carrier for it, and fill that."""
+    from studio_pipelines.media.audio_decode import open_audio
+    from studio_pipelines.media.image_decode import open_picture
+
+    opener = open_picture if want is Media.IMAGE else open_audio
+    pending = opener(file, media_type, limits)
+    decoder_messages.send(connection, {"expected_bytes": pending.expected_bytes})
+    _, carrier = decoder_messages.receive(connection)
+    assert carrier is not None
+    try:
+        details = pending.write(carrier)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EFBIG):
+            raise
+        raise MediaTooLarge(
+            "There is no room for the decoded file.", hint="Send a smaller file."
+        ) from error
+    finally:
+        os.close(carrier)
     decoder_messages.send(connection, details)
 
 

@@ -20,21 +20,11 @@ from studio_pipelines.media import sniff
 from studio_pipelines.media.audio import Samples
 from studio_pipelines.media.audio_lengths import mp3_states_length, ogg_has_end
 from studio_pipelines.media.decoding import Pending, damaged
+from studio_pipelines.media.ffmpeg_demuxers import DEMUXERS
 from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.sample_writer import SampleWriter, check_sound_format
 from studio_pipelines.media.sniff import MediaType
 
-_DEMUXERS = {
-    sniff.MP3: "mp3",
-    sniff.AAC: "aac",
-    sniff.OPUS: "ogg",
-    sniff.M4A: "mov",
-    sniff.MP4: "mov",
-    sniff.QUICKTIME: "mov",
-    sniff.WEBM: "matroska",
-    sniff.MATROSKA: "matroska",
-    sniff.AVI: "avi",
-}
 _BATCH_FRAMES = 64
 _LOST_FRAMES_TOLERATED = 4096
 """Two coded frames of the longest kind: how encoders round a stated length."""
@@ -55,7 +45,7 @@ def open_with_ffmpeg(file: BinaryIO, media_type: MediaType, limits: MediaLimits)
             hint="Send it again in full.",
         )
     try:
-        container = av.open(file, "r", format=_DEMUXERS[media_type], metadata_errors="replace")
+        container = av.open(file, "r", format=DEMUXERS[media_type], metadata_errors="replace")
     except av.error.FFmpegError as error:
         raise damaged(media_type.name, error.strerror) from error
     if not container.streams.audio:
@@ -79,7 +69,7 @@ def open_with_ffmpeg(file: BinaryIO, media_type: MediaType, limits: MediaLimits)
 
 def _promised_frames(stream: av.AudioStream, media_type: MediaType, file: BinaryIO) -> int | None:
     """The length that the container states, in frames; None where FFmpeg would only guess it."""
-    stated = _DEMUXERS[media_type] == "mov" or (media_type is sniff.MP3 and mp3_states_length(file))
+    stated = DEMUXERS[media_type] == "mov" or (media_type is sniff.MP3 and mp3_states_length(file))
     if not stated or not stream.duration or stream.time_base is None:
         return None
     return round(stream.duration * stream.time_base * stream.rate)
@@ -169,7 +159,7 @@ def _settle_length(
             media_type.name,
             f"{promised / rate_hz:.2f} s promised, {writer.frames / rate_hz:.2f} s found",
         )
-    if _DEMUXERS[media_type] == "mov":
+    if DEMUXERS[media_type] == "mov":
         writer.trim(min(promised, round(end_s * rate_hz)))
 
 

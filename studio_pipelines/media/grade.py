@@ -1,120 +1,41 @@
-"""The colour grade: what it is made of, and how it is applied.
+"""The colour grade, ready to run.
 
-A grade acts on a file's code values, taken as sRGB (IEC 61966-2-1). Its stages, in order:
+Without colour spaces a grade acts on a file's code values, taken as sRGB (IEC 61966-2-1). Its
+stages, in order:
 
-1. exposure and white balance: code values are decoded to light, each channel is multiplied by
+1. the base: a LUT made from the picture itself, by a match or a network;
+2. exposure and white balance: code values are decoded to light, each channel is multiplied by
    its gain, and the result is encoded again;
-2. contrast: a straight line through the pivot, on code values;
-3. ASC CDL 1.2: slope, offset, held to 0-1, power; then saturation about Rec. 709 luma, held
+3. contrast: a straight line through the pivot, on code values;
+4. ASC CDL 1.2: slope, offset, held to 0-1, power; then saturation about Rec. 709 luma, held
    to 0-1;
-4. the LUT;
-5. intensity: the result mixed with the input.
+5. the LUT;
+6. intensity: the result mixed with the input.
+
+Between colour spaces the picture is brought to a logarithmic space first, where all of this acts,
+and to its output space or view last; gains of light are sums there ("printer lights").
 
 A stage at its neutral value is left out, so a neutral grade returns the very same code values.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio_pipelines.errors import InvalidParameter
-from studio_pipelines.media.channel_kernels import CDL, CONTRAST, GAIN
+from studio_pipelines.media.channel_kernels import CDL, CONTRAST, GAIN, OFFSET
+from studio_pipelines.media.colour_chain import Chain, run_chain
 from studio_pipelines.media.colour_kernel import ColourProgram
 from studio_pipelines.media.colour_program import PEAKS, run_program
-from studio_pipelines.media.lut import Interpolation, check_mix, fold_shaper, lut_program
-from studio_pipelines.media.lut_table import Float3, Lut
+from studio_pipelines.media.grade_recipe import GradeRecipe
+from studio_pipelines.media.lut import fold_shaper, lut_program
+from studio_pipelines.media.lut_table import Float3
 from studio_pipelines.media.picture import Pixels
 from studio_pipelines.media.white_balance import white_balance_gains
 
-MIDDLE_GREY: Final = 0.4613561295  # the sRGB code value of 18 % light
-_ONES: Final[Float3] = (1.0, 1.0, 1.0)
-_ZEROS: Final[Float3] = (0.0, 0.0, 0.0)
 _Doubles = NDArray[np.float64]
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InvalidParameter(f"{name} is {value}; it must be {low:g} to {high:g}.", field=name)
-
-
-@dataclass(frozen=True)
-class Cdl:
-    """An ASC Color Decision List, version 1.2.
-
-    Attributes:
-        slope: Factor for each channel, 0 to 16.
-        offset: Added after the slope, -4 to 4.
-        power: Exponent after that, above 0 and up to 16.
-        saturation: Factor about Rec. 709 luma, 0 to 16.
-    """
-
-    slope: Float3 = _ONES
-    offset: Float3 = _ZEROS
-    power: Float3 = _ONES
-    saturation: float = 1.0
-
-    def __post_init__(self) -> None:
-        for channel in range(3):
-            _check("cdl.slope", self.slope[channel], 0, 16)
-            _check("cdl.offset", self.offset[channel], -4, 4)
-            _check("cdl.power", self.power[channel], 0.01, 16)
-        _check("cdl.saturation", self.saturation, 0, 16)
-
-
-_NEUTRAL_CDL: Final = Cdl()
-
-
-@dataclass(frozen=True)
-class GradeRecipe:
-    """A grade; the defaults change nothing.
-
-    Attributes:
-        exposure_stops: Doublings of the light, -10 to 10.
-        temperature_mired: Shift of the white towards warm, -100 to 100 micro reciprocal degrees
-            along the Planckian locus from D65; about -100 to 100 on a photo editor's slider.
-        tint: Shift towards magenta, -100 to 100; 3000 is one unit of Duv (CIE 1960).
-        contrast: Slope of the line through the pivot, 0 to 16.
-        pivot: The code value that the contrast leaves alone, 0 to 1; middle grey by default.
-        cdl: The colour decision list.
-        lut: The LUT, or None.
-        interpolation: How to read between the points of the LUT's 3D table.
-        intensity: Share of the grade in the result, 0 to 1.
-
-    Raises:
-        InvalidParameter: A value is not a number within its range; ``field`` says which.
-    """
-
-    exposure_stops: float = 0.0
-    temperature_mired: float = 0.0
-    tint: float = 0.0
-    contrast: float = 1.0
-    pivot: float = MIDDLE_GREY
-    cdl: Cdl = _NEUTRAL_CDL
-    lut: Lut | None = None
-    interpolation: Interpolation = "tetrahedral"
-    intensity: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check("exposure", self.exposure_stops, -10, 10)
-        _check("temperature", self.temperature_mired, -100, 100)
-        _check("tint", self.tint, -100, 100)
-        _check("contrast", self.contrast, 0, 16)
-        _check("pivot", self.pivot, 0, 1)
-        check_mix(self.interpolation, self.intensity)
-
-    @property
-    def stages(self) -> int:
-        """The stages before the LUT that are not neutral, as bits of ``channel_kernels``."""
-        gain = (self.exposure_stops, self.temperature_mired, self.tint) != _ZEROS
-        contrast = self.contrast != 1
-        return GAIN * gain + CONTRAST * contrast + CDL * (self.cdl != _NEUTRAL_CDL)
-
-    @property
-    def is_neutral(self) -> bool:
-        """Whether the grade changes nothing."""
-        return self.intensity == 0 or (self.stages == 0 and self.lut is None)
 
 
 @dataclass
@@ -134,6 +55,7 @@ class CompiledGrade:
         *,
         mask: NDArray[Any] | None = None,
         out: Pixels | None = None,
+        dither: bool = False,
         threads: int | None = None,
     ) -> Pixels:
         """Grade a picture in one pass over its pixels.
@@ -143,19 +65,46 @@ class CompiledGrade:
                 untouched.
             mask: uint8, uint16 or float32, shape (height, width): the share of the grade at each
                 pixel, full at 255, 65535 or 1.
-            out: Where to write, of the pixels' shape and type; may be ``pixels``.
+            out: Where to write, of the pixels' shape and of any of these types; may be ``pixels``.
+            dither: Whether to spread the rounding of integer results as noise of a triangular
+                distribution, two code values wide, the same for each run.
             threads: How many threads; by default one for each core this process may use.
 
         Returns:
-            ``out``, or a new array.
+            ``out``, or a new array of the pixels' type.
 
         Raises:
             InvalidParameter: A shape, a type or the number of threads does not fit.
         """
-        name = pixels.dtype.name
-        if name not in self._programs:
-            self._programs[name] = _program(self.recipe, PEAKS.get(name, 1.0))
-        return run_program(self._programs[name], pixels, mask=mask, out=out, threads=threads)
+        same_type = out is None or out.dtype == pixels.dtype
+        if same_type and not dither and (self.recipe.is_neutral or _is_one_program(self.recipe)):
+            program = self._program(pixels.dtype.name)
+            return run_program(program, pixels, mask=mask, out=out, threads=threads)
+        target = np.empty_like(pixels, order="C") if out is None else out
+        return run_chain(
+            self._chain(), pixels, mask=mask, out=target, dither=dither, threads=threads
+        )
+
+    def _program(self, pixel_type: str) -> ColourProgram:
+        if pixel_type not in self._programs:
+            self._programs[pixel_type] = _program(self.recipe, PEAKS.get(pixel_type, 1.0))
+        return self._programs[pixel_type]
+
+    def _chain(self) -> Chain:
+        recipe, path = self.recipe, self.recipe.path
+        whole = replace(recipe, base=None, path=path, intensity=1.0)
+        programs: list[ColourProgram] = []
+        if not recipe.changes_nothing:
+            if recipe.base is not None:
+                programs.append(lut_program(recipe.base, recipe.interpolation, 1.0, 1.0))
+            if not whole.changes_nothing:
+                programs.append(_program(whole, 1.0))
+        return Chain(
+            before=path.to_working if path else (),
+            programs=tuple(programs),
+            intensity=recipe.intensity,
+            after=path.from_working if path else (),
+        )
 
 
 def compile_grade(recipe: GradeRecipe) -> CompiledGrade:
@@ -163,11 +112,16 @@ def compile_grade(recipe: GradeRecipe) -> CompiledGrade:
     return CompiledGrade(recipe)
 
 
+def _is_one_program(recipe: GradeRecipe) -> bool:
+    return recipe.path is None and (recipe.base is None or recipe.lone_lut is not None)
+
+
 def _program(recipe: GradeRecipe, peak: float) -> ColourProgram:
     """Return a recipe in flat form; integers take the per-channel stages from a table."""
-    if recipe.is_neutral:
+    if recipe.changes_nothing:
         return lut_program(None, "tetrahedral", 1.0, peak)
-    program = lut_program(recipe.lut, recipe.interpolation, recipe.intensity, peak)
+    lut = recipe.lut or recipe.base
+    program = lut_program(lut, recipe.interpolation, recipe.intensity, peak)
     if not recipe.stages:
         return program
     saturates = recipe.cdl.saturation != 1
@@ -179,9 +133,9 @@ def _program(recipe: GradeRecipe, peak: float) -> ColourProgram:
     if peak == 1:
         return program
     curves = shape_codes(recipe, np.arange(int(peak) + 1) / peak).astype(np.float32)
-    if recipe.lut is None or recipe.lut.shaper is None:
+    if lut is None or lut.shaper is None:
         return program._replace(code_curves=curves)
-    shaped = lut_program(recipe.lut, recipe.interpolation, recipe.intensity, 1.0)
+    shaped = lut_program(lut, recipe.interpolation, recipe.intensity, 1.0)
     program = program._replace(
         code_curves=curves, shaper=shaped.shaper, shaper_domain=shaped.shaper_domain
     )
@@ -189,14 +143,19 @@ def _program(recipe: GradeRecipe, peak: float) -> ColourProgram:
 
 
 def _gains(recipe: GradeRecipe) -> Float3:
+    """Return each channel's factor of light, or the sum that it is in the logarithmic space."""
     red, green, blue = white_balance_gains(recipe.temperature_mired, recipe.tint)
     factor = 2.0**recipe.exposure_stops
-    return red * factor, green * factor, blue * factor
+    gains = (red * factor, green * factor, blue * factor)
+    if recipe.path is None:
+        return gains
+    red, green, blue = (math.log2(gain) * recipe.path.codes_per_stop for gain in gains)
+    return red, green, blue
 
 
 def _channel_parameters(recipe: GradeRecipe) -> NDArray[np.float32]:
     cdl = recipe.cdl
-    shared = (recipe.contrast, recipe.pivot)
+    shared = (recipe.contrast, recipe.contrast_pivot)
     rows = zip(_gains(recipe), cdl.slope, cdl.offset, cdl.power, strict=True)
     return np.array([(gain, *shared, *sop) for gain, *sop in rows], np.float32)
 
@@ -215,8 +174,10 @@ def shape_codes(recipe: GradeRecipe, codes: _Doubles) -> _Doubles:
     column = (3,) + (1,) * codes.ndim
     if recipe.stages & GAIN:
         x = _encode(_decode(x) * np.reshape(_gains(recipe), column))
+    if recipe.stages & OFFSET:
+        x = x + np.reshape(_gains(recipe), column)
     if recipe.stages & CONTRAST:
-        x = (x - recipe.pivot) * recipe.contrast + recipe.pivot
+        x = (x - recipe.contrast_pivot) * recipe.contrast + recipe.contrast_pivot
     if recipe.stages & CDL:
         slope, offset, power = (
             np.reshape(row, column)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipelines.errors import InvalidParameter
-from studio_pipelines.media.grade import CompiledGrade, GradeRecipe, compile_grade
+from studio_pipelines.media.grade import CompiledGrade, compile_grade
+from studio_pipelines.media.grade_recipe import GradeRecipe
 from studio_pipelines.media.lut import apply_lut
 from studio_pipelines.media.lut_table import Lut
 
@@ -39,13 +40,13 @@ def bake(recipe: GradeRecipe, size: int = 33) -> Lut:
     if not 2 <= size <= 129:
         raise InvalidParameter(f"size is {size}; it must be 2 to 129.", field="cubeSize")
     grade = compile_grade(recipe)
-    lut = recipe.lut
-    if lut is not None and not recipe.stages:
+    lut = recipe.lone_lut
+    if lut is not None:
         if recipe.intensity == 1:
             return lut
         if lut.table is not None and lut.shaper is None and recipe.interpolation != "nearest":
             return replace(lut, table=_on_lattice(grade, _lattice_axes(lut)))
-    title = lut.title if lut is not None else "Grade"
+    title = recipe.lut.title if recipe.lut is not None else "Grade"
     axis = np.linspace(0, 1, size, dtype=np.float32)
     plain = Lut(table=_on_lattice(grade, [axis] * 3), title=title)
     loss = cube_max_error(recipe, plain)

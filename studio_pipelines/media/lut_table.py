@@ -1,6 +1,6 @@
 """The record of a colour look-up table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -66,6 +66,24 @@ class Lut:
         padded = np.zeros((self.table.shape[0] ** 3, 4), np.float32)
         padded[:, :3] = self.table.reshape(-1, 3)
         return padded
+
+
+def weakened(lut: Lut, strength: float) -> Lut:
+    """Return a LUT over 0 to 1 without a shaper, mixed with the identity: exactly, by its points.
+
+    Args:
+        lut: The LUT.
+        strength: Its share, 0 to 1.
+    """
+    assert lut.table is not None
+    assert lut.shaper is None
+    if strength == 1:
+        return lut
+    axis = np.linspace(0, 1, len(lut.table), dtype=np.float32)
+    blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
+    straight = np.stack([red, green, blue], axis=-1)
+    mixed = straight + (lut.table - straight) * np.float32(strength)
+    return replace(lut, table=mixed)
 
 
 def check_size(keyword: str, size: int, largest: int) -> None:

@@ -13,8 +13,11 @@ Source = str | os.PathLike[str] | BinaryIO | bytes
 
 _ACCEPTED = {
     Media.IMAGE: "a JPEG, PNG, WebP, TIFF, HEIC, AVIF or OpenEXR picture",
+    Media.VIDEO: "an MP4, QuickTime, WebM, Matroska or AVI video",
     Media.AUDIO: "a WAV, FLAC, AIFF, MP3, M4A, AAC, Ogg or Opus sound",
 }
+
+_NOUNS = {Media.IMAGE: "picture", Media.AUDIO: "sound", Media.VIDEO: "video"}
 
 
 @contextmanager
@@ -39,7 +42,7 @@ def accepted_type(fd: int, wanted: Media) -> MediaType:
 
     Args:
         fd: The file.
-        wanted: ``Media.IMAGE``, or ``Media.AUDIO``, for which a video will do too.
+        wanted: ``Media.IMAGE``, ``Media.VIDEO``, or ``Media.AUDIO``, for which a video will do too.
 
     Raises:
         UnusableMedia: The file is empty.
@@ -49,12 +52,11 @@ def accepted_type(fd: int, wanted: Media) -> MediaType:
     if not head:
         raise UnusableMedia("The file is empty (0 bytes).", hint=f"Send {_ACCEPTED[wanted]}.")
     media_type = sniff(head)
-    kinds = {wanted} if wanted is Media.IMAGE else {wanted, Media.VIDEO}
+    kinds = {wanted, Media.VIDEO} if wanted is Media.AUDIO else {wanted}
     if media_type is None or media_type.kind not in kinds or media_type is GIF:
         found = "of no known format" if media_type is None else f"a {media_type.name} file"
-        noun = "picture" if wanted is Media.IMAGE else "sound"
         raise UnsupportedMedia(
-            f"The file is not a {noun} that can be read: it is {found}.",
+            f"The file is not a {_NOUNS[wanted]} that can be read: it is {found}.",
             hint=f"Send {_ACCEPTED[wanted]}.",
         )
     return media_type

@@ -61,6 +61,8 @@ WEBM = MediaType("video/webm", Media.VIDEO, ".webm", "WebM")
 MATROSKA = MediaType("video/x-matroska", Media.VIDEO, ".mkv", "Matroska")
 AVI = MediaType("video/x-msvideo", Media.VIDEO, ".avi", "AVI")
 CUBE = MediaType("application/x-cube-lut", Media.LUT, ".cube", "Cube LUT")
+CSP = MediaType("application/x-csp-lut", Media.LUT, ".csp", "cineSpace LUT")
+LUT_3DL = MediaType("application/x-3dl-lut", Media.LUT, ".3dl", "3DL LUT")
 ZIP = MediaType("application/zip", Media.ARCHIVE, ".zip", "ZIP")
 SAFETENSORS = MediaType("application/x-safetensors", Media.WEIGHTS, ".safetensors", "safetensors")
 
@@ -72,6 +74,7 @@ _PREFIXES = (
     (b"II+\x00\x08\x00\x00\x00", TIFF),
     (b"MM\x00+\x00\x08\x00\x00", TIFF),
     (b"\x76\x2f\x31\x01", EXR),
+    (b"CSPLUTV100", CSP),
     (b"GIF87a", GIF),
     (b"GIF89a", GIF),
     (b"fLaC", FLAC),
@@ -81,6 +84,10 @@ _PREFIXES = (
 _RIFF_FORMS = {b"WEBP": WEBP, b"WAVE": WAV, b"AVI ": AVI}
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _M4A_BRANDS = frozenset((b"M4A ", b"M4B ", b"M4P "))
+# A row of input levels from 0, then rows of three whole numbers.
+_3DL_ROWS = re.compile(
+    rb"^[ \t]*0([ \t]+\d+)+[ \t]*\r?\n([ \t]*\d+([ \t]+\d+){2}[ \t]*\r?\n){3}", re.MULTILINE
+)
 _CUBE_KEYWORD = re.compile(rb"^[ \t]*LUT_[13]D_SIZE[ \t]+\d+[ \t]*\r?$", re.MULTILINE)
 
 
@@ -105,6 +112,7 @@ def sniff(head: bytes) -> MediaType | None:
         or _mpeg_audio(head)
         or _cube(head)
         or _safetensors(head)
+        or _3dl(head)
     )
 
 
@@ -161,6 +169,10 @@ def _mpeg_audio(head: bytes) -> MediaType | None:
 
 def _cube(head: bytes) -> MediaType | None:
     return CUBE if b"\x00" not in head and _CUBE_KEYWORD.search(head) else None
+
+
+def _3dl(head: bytes) -> MediaType | None:
+    return LUT_3DL if b"\x00" not in head and _3DL_ROWS.search(head) else None
 
 
 def _safetensors(head: bytes) -> MediaType | None:

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipelines.errors import InvalidParameter
-from studio_pipelines.media.grade import Cdl, GradeRecipe, compile_grade, shape_codes
+from studio_pipelines.media.grade import compile_grade, shape_codes
 from studio_pipelines.media.grade_bake import bake, cube_max_error
+from studio_pipelines.media.grade_recipe import Cdl, GradeRecipe
 from studio_pipelines.media.lut import apply_lut
 from studio_pipelines.media.lut_formats import format_cube, parse_cube
 from studio_pipelines.media.lut_table import Lut

@@ -1,0 +1,1 @@
+"""What lies between the grading operation and the arithmetic: its parameters, and its steps."""

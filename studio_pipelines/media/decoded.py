@@ -1,0 +1,52 @@
+"""What the helper wrote, as the records that operations work with."""
+
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any, cast
+
+from studio_pipelines.media.audio import AudioClip, Samples
+from studio_pipelines.media.decoder_messages import Message
+from studio_pipelines.media.picture import Picture, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the helper wrote, and what it says about it."""
+
+    array: Any
+    details: Message
+    source_format: str
+
+
+def picture_of(decoded: Decoded) -> Picture:
+    """Return a decoded picture."""
+    details = decoded.details
+    density = details["density_dpi"]
+    return Picture(
+        pixels=cast("Pixels", decoded.array),
+        icc_profile=_blob(details["icc_profile"]),
+        exif=_blob(details["exif"]),
+        density_dpi=(float(density[0]), float(density[1])) if density else None,
+        source_format=decoded.source_format,
+        has_non_finite=bool(details["has_non_finite"]),
+        notes=tuple(str(note) for note in details["notes"]),
+    )
+
+
+def clip_of(decoded: Decoded) -> AudioClip:
+    """Return a decoded sound."""
+    details = decoded.details
+    return AudioClip(
+        samples=cast("Samples", decoded.array),
+        sample_rate_hz=int(details["sample_rate_hz"]),
+        channel_layout=str(details["channel_layout"]),
+        source_format=decoded.source_format,
+        codec=str(details["codec"]),
+        tags={str(key): str(value) for key, value in details["tags"].items()},
+        has_non_finite=bool(details["has_non_finite"]),
+        notes=tuple(str(note) for note in details["notes"]),
+    )
+
+
+def _blob(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text)
