@@ -14,6 +14,7 @@ from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.routes import assets, jobs, service, workers
 from api.routes.operations import operation_router
+from api.routes.pipelines import pipeline_router
 from api.state import Services
 from api.submission import JobSubmissionService
 from resources.artifacts import ArtifactStore
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     install_error_handlers(app)
     app.include_router(operation_router())
+    app.include_router(pipeline_router())
     for module in (jobs, assets, workers, service):
         app.include_router(module.router)
     return app

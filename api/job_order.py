@@ -1,29 +1,56 @@
 """A checked request, as the run that it becomes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG
+from studio_pipelines.chain import LinkedChain
 from studio_pipelines.operation import Operation
+
+AssetIds = Mapping[str, str | list[str]]
+
+
+@dataclass(frozen=True)
+class OpOrder:
+    """What one op is to do.
+
+    Attributes:
+        inputs: Asset ids by input; a list of them where the input is a list.
+        parameters: What was set of its parameters.
+    """
+
+    inputs: AssetIds
+    parameters: Mapping[str, Any]
+
+    def config(self) -> dict[str, Any]:
+        """Return the op's part of the run config."""
+        inputs = {"inputs": dict(self.inputs)} if self.inputs else {}
+        return {"config": dict(self.parameters), **inputs}
 
 
 @dataclass(frozen=True)
 class JobOrder:
-    """A checked request: which operation, on what, how."""
+    """A checked request: what is to be done, on what, how.
 
-    operation: Operation
-    inputs: Mapping[str, str | list[str]]
-    parameters: Mapping[str, Any]
+    Attributes:
+        operation: The operation, or the chain.
+        ops: What its op is to do, or each step of the chain, by name.
+        priority: 0 (lowest) to 9.
+        timeout_s: Deadline of the job.
+        shared_inputs: Asset ids that several steps of the chain get, by input.
+    """
+
+    operation: Operation | LinkedChain
+    ops: Mapping[str, OpOrder]
     priority: int
     timeout_s: int
+    shared_inputs: AssetIds = field(default_factory=dict)
 
     def run_config(self) -> dict[str, Any]:
-        """Return the Dagster run config: parameters as op config, inputs as asset ids."""
-        op: dict[str, Any] = {"config": dict(self.parameters)}
-        if self.inputs:
-            op["inputs"] = dict(self.inputs)
-        return {"ops": {self.operation.name: op}}
+        """Return the Dagster run config."""
+        shared = {"inputs": dict(self.shared_inputs)} if self.shared_inputs else {}
+        return {"ops": {name: order.config() for name, order in self.ops.items()}, **shared}
 
     def tags(self) -> dict[str, str]:
         """Return the run's tags beyond those of its job."""

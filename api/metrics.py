@@ -17,7 +17,7 @@ from api.submission import WORKER_FRESH_S
 from resources import signals
 from resources.signals import WorkerBeat
 from resources.telemetry import BUCKETS_S, METRICS_KEY, Series, help_of, series_of
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import operations, queues
 
 SCRAPE_TIMEOUT_S = 1.0
 WORKER_STATES = ("starting", "ready", "busy", "unhealthy")
@@ -41,7 +41,7 @@ class StudioCollector(Collector):
 
     def _read(self, client: redis.Redis) -> list[Metric]:
         stored: dict[str, str] = client.hgetall(METRICS_KEY)  # pyright: ignore[reportAssignmentType]
-        depths = {name: signals.queue_depth(client, name) for name in operations()}
+        depths = {name: signals.queue_depth(client, queue) for name, queue in queues().items()}
         seconds, microseconds = client.time()  # pyright: ignore[reportGeneralTypeIssues]
         beats = signals.worker_beats(client)
         lanes = sorted({one.lane for one in operations().values()})
@@ -61,7 +61,7 @@ def gauge(name: str, text: str, samples: Iterable[tuple[dict[str, str], float]])
 
 
 def queue_metric(depths: Mapping[str, int]) -> Metric:
-    """Return how many jobs of each operation wait."""
+    """Return how many jobs of each operation and chain wait."""
     samples = [({"operation": name}, depth) for name, depth in depths.items()]
     return gauge("studio_queue_depth", "Jobs that wait for a worker.", samples)
 

@@ -22,7 +22,8 @@ def present_asset(asset: Mapping[str, Any], base_url: str) -> dict[str, Any]:
 def present_data(data: Mapping[str, Any], base_url: str) -> dict[str, Any]:
     """Add the URLs to a completed job's data; ``url`` is that of the main asset, named first.
 
-    Of a list it is the first item's, and null where that one failed.
+    Of a list it is the first item's, and null where that one failed. The steps of a chain get
+    theirs as well.
     """
     main = data["main"]
     names = sorted(data["assets"], key=lambda name: name != main)
@@ -30,6 +31,8 @@ def present_data(data: Mapping[str, Any], base_url: str) -> dict[str, Any]:
     rest = {name: value for name, value in data.items() if name not in ("main", "assets")}
     if "items" in data:
         rest["items"] = [_present_item(item, base_url) for item in data["items"]]
+    if "steps" in data:
+        rest["steps"] = {name: present_data(step, base_url) for name, step in data["steps"].items()}
     return {"url": assets[main]["url"] if main else None, "assets": assets, **rest}
 
 

@@ -115,12 +115,20 @@ def _value_of(texts: list[str], types: set[str]) -> Any:
 
 @cache
 def _types_by_field(model: type[BaseModel]) -> dict[str, set[str]]:
-    """Return the JSON types that each field takes; those of a model of its own are not told."""
-    properties = model.model_json_schema(by_alias=True)["properties"]
-    return {
-        name: {str(one.get("type")) for one in _choices(schema)}
-        for name, schema in properties.items()
-    }
+    """Return the JSON types that each field takes, those of a field's own as ``field.its``."""
+    schema = model.model_json_schema(by_alias=True)
+    models = schema.get("$defs", {})
+    types: dict[str, set[str]] = {}
+    for name, one in schema["properties"].items():
+        types[name] = _types_in(one)
+        inner = models.get(one.get("$ref", "").rpartition("/")[2], {})
+        its_own = inner.get("properties", {})
+        types |= {f"{name}.{its}": _types_in(what) for its, what in its_own.items()}
+    return types
+
+
+def _types_in(schema: Mapping[str, Any]) -> set[str]:
+    return {str(choice.get("type")) for choice in _choices(schema)}
 
 
 def _choices(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:

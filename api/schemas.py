@@ -1,5 +1,6 @@
 """The request fields that every operation shares, and the bodies derived from its declaration."""
 
+from collections.abc import Collection
 from functools import cache
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, crea
 from pydantic.alias_generators import to_camel
 
 from api.errors import InvalidRequest
+from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, Parameters
 
 _ONE, _MANY = "(one)", "(many)"
@@ -47,14 +49,22 @@ def body_model(operation: Operation) -> type[BaseModel]:
 
 
 def _input_field(operation: Operation, name: str) -> tuple[Any, Any]:
-    """Return an input's type and description; the main one may be a list."""
-    what = " or ".join(kind.value for kind in operation.accepts[name])
+    return input_field(
+        operation.accepts[name],
+        required=name in operation.required_inputs,
+        most=operation.most_items if name == operation.main_input else 1,
+    )
+
+
+def input_field(kinds: tuple[Media, ...], *, required: bool, most: int) -> tuple[Any, Any]:
+    """Return an input's type and description; it may be a list where ``most`` is above 1."""
+    what = " or ".join(kind.value for kind in kinds)
     described = f"The {what}: `asset:<id>`, an http(s) URL or a `data:` URI."
     form: Any = str
-    if name == operation.main_input:
-        described += f" Or a list of 1 to {operation.most_items}, done as one job."
-        form = _one_or(operation.most_items)
-    if name in operation.required_inputs:
+    if most > 1:
+        described += f" Or a list of 1 to {most}, done as one job."
+        form = _one_or(most)
+    if required:
         return (form, Field(description=described))
     return (form | None, Field(None, description=described))
 
@@ -76,7 +86,7 @@ def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
     try:
         checked = body_model(operation).model_validate(body)
     except ValidationError as error:
-        raise _first_fault(error) from error
+        raise first_fault(error) from error
     values = checked.model_dump(mode="json", exclude_unset=True)
     inputs = {name: values.pop(name) for name in operation.accepts if values.get(name) is not None}
     chosen = {name: values.pop(name) for name in SubmitFields.model_fields if name in values}
@@ -84,14 +94,29 @@ def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
     return Submission(inputs=inputs, parameters=parameters, run=SubmitFields(**chosen))
 
 
-def _first_fault(error: ValidationError) -> InvalidRequest:
+def first_fault(
+    error: ValidationError,
+    *,
+    as_they_are: Collection[str] = (),
+    see: str = "/api/operations",
+) -> InvalidRequest:
+    """Return the first fault of a body that does not fit its schema.
+
+    Args:
+        error: What pydantic found.
+        as_they_are: Names that are not written in camelCase.
+        see: Where the schemas are.
+    """
     fault = error.errors(include_url=False, include_context=False)[0]
     loc = [part for part in fault["loc"] if part not in (_ONE, _MANY)]
-    path = [part if isinstance(part, int) else to_camel(str(part)) for part in loc]
+    path = [
+        part if isinstance(part, int) or part in as_they_are else to_camel(str(part))
+        for part in loc
+    ]
     field = ".".join(str(part) for part in path) or None
     if fault["type"] == "extra_forbidden":
         message = f"There is no field {field!r} here."
     else:
         given = "" if fault["type"] == "missing" else f" (got {str(fault['input'])[:80]!r})"
         message = f"{field}: {fault['msg']}{given}."
-    return InvalidRequest(message, field=field, hint="GET /api/operations has the schemas.")
+    return InvalidRequest(message, field=field, hint=f"GET {see} has the schemas.")

@@ -32,6 +32,7 @@ from resources.run_tags import (
     run_id_of,
 )
 from resources.tracing import inject, start_span
+from studio_pipelines.chain import LinkedChain
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.definitions import defs
 from studio_pipelines.jobs import job_name
@@ -61,7 +62,7 @@ class JobSubmissionService:
         await self._listener.stop()
         self._instance.dispose()
 
-    async def require_worker(self, operation: Operation) -> None:
+    async def require_worker(self, operation: Operation | LinkedChain) -> None:
         """Make sure, before anything is made, that the broker and a worker are there.
 
         Raises:

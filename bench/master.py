@@ -25,7 +25,8 @@ import soundfile
 from rich.console import Console
 from rich.table import Table
 
-from studio_pipelines.media.audio_encode import AudioEncoder, AudioEncoding
+from studio_pipelines.media.audio_encode import AudioEncoder
+from studio_pipelines.media.audio_encoding import AudioEncoding
 from studio_pipelines.media.loudness import measure
 from studio_pipelines.media.mastering import master_file
 from studio_pipelines.media.mastering_target import MasteringSettings, MasteringTarget

@@ -30,6 +30,7 @@ from resources.artifact import Artifact, not_found
 from resources.artifact_layout import StoreLayout
 from resources.artifact_sweep import Swept, sweep
 from resources.artifact_writer import ArtifactWriter, hash_file
+from resources.kept_assets import KeptAssets
 from resources.quota import KEEP_FREE_BYTES, DiskQuota, shared_quota
 from resources.run_tags import job_id_of
 from resources.storage_faults import scratch_faults, storage_faults, unavailable
@@ -51,13 +52,12 @@ class ArtifactStore(dg.ConfigurableResource):
     quota_bytes: int = 0
     keep_free_bytes: int = KEEP_FREE_BYTES
     _run_id: str | None = PrivateAttr(default=None)
-    _kept: list[Artifact] = PrivateAttr(default_factory=list)
-    _nesting: int = PrivateAttr(default=0)
+    _kept: KeptAssets = PrivateAttr(default_factory=KeptAssets)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember which run this works for."""
         self._run_id = context.run.run_id if context.run else None
-        self._kept, self._nesting = [], 0
+        self._kept = KeptAssets()
 
     @cached_property
     def _layout(self) -> StoreLayout:
@@ -123,6 +123,8 @@ class ArtifactStore(dg.ConfigurableResource):
             record = self._layout.read_record(asset_id)
             if record is None:
                 raise self._missing(asset_id)
+            if self._run_id is not None:
+                self._kept.need(asset_id)
             return Artifact(**record)
 
     def open(self, artifact: Artifact) -> IO[bytes]:
@@ -184,20 +186,8 @@ class ArtifactStore(dg.ConfigurableResource):
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Delete what the block stored if it does not come to its end; blocks may be nested."""
-        before, self._nesting = len(self._kept), self._nesting + 1
-        try:
+        with self._kept.all_or_nothing(self._delete_quietly):
             yield
-        except BaseException:
-            for artifact in self._kept[before:]:
-                # The fault in hand is the one to tell; an asset that stays is whole all the same.
-                with suppress(StudioError):
-                    self.delete(artifact.id)
-            del self._kept[before:]
-            raise
-        finally:
-            self._nesting -= 1
-            if not self._nesting:
-                self._kept.clear()
 
     def delete(self, asset_id: str) -> None:
         """Forget an asset, and its bytes if no other asset shares them.
@@ -209,6 +199,11 @@ class ArtifactStore(dg.ConfigurableResource):
         with storage_faults():
             if artifact_entry.leave(self._layout, artifact.id, artifact.sha256):
                 self.quota.spend(-artifact.bytes)
+
+    def _delete_quietly(self, asset_id: str) -> None:
+        # The fault in hand is the one to tell; an asset that stays is whole all the same.
+        with suppress(StudioError):
+            self.delete(asset_id)
 
     def sweep(self, run_goes_on: Callable[[str], bool]) -> Swept:
         """Clear what killed processes left; ``run_goes_on`` tells of a run id whether it lives."""
@@ -227,8 +222,8 @@ class ArtifactStore(dg.ConfigurableResource):
         asset_id = artifact_entry.new_id(self._run_id, sha256, filename)
         if self._run_id is not None and (known := layout.read_record(asset_id)):
             layout.fs.rm_file(incoming)
-            self._kept.append(Artifact(**known))
-            return self._kept[-1]
+            self._kept.add(asset_id)
+            return Artifact(**known)
         artifact = Artifact(
             id=asset_id,
             sha256=sha256,
@@ -239,7 +234,7 @@ class ArtifactStore(dg.ConfigurableResource):
             job_id=None if self._run_id is None else job_id_of(self._run_id),
         )
         if self._run_id is not None:
-            self._kept.append(artifact)
+            self._kept.add(asset_id)
         if artifact_entry.enter(layout, dataclasses.asdict(artifact), incoming):
             self.quota.spend(size_bytes)
         return artifact

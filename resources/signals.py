@@ -72,7 +72,8 @@ class WorkerBeat:
         beat_at_s: Unix time of this beat.
         rss_mib: Resident memory of that process and its helpers.
         run_id: The run in hand, or None.
-        operation: The operation in hand, or None.
+        operation: The operation or chain in hand, or None.
+        step: The operation that a chain has come to, or None.
         taken_at_s: Unix time at which the run was taken, or None.
         device: ``cpu``, or the CUDA device such as ``cuda:0``.
         vram_used_mib: Device memory that the process holds, or None without a GPU.
@@ -90,6 +91,7 @@ class WorkerBeat:
     rss_mib: float
     run_id: str | None = None
     operation: str | None = None
+    step: str | None = None
     taken_at_s: float | None = None
     device: str = "cpu"
     vram_used_mib: float | None = None

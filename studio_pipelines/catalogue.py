@@ -1,4 +1,4 @@
-"""The eleven workers of the studio, and the operations that are built for them."""
+"""The eleven workers of the studio, the operations that are built for them, and the chains."""
 
 import importlib
 import pkgutil
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from studio_pipelines.chain import Chain, LinkedChain
 from studio_pipelines.operation import Operation
 from studio_pipelines.settings import load_settings
 
@@ -86,3 +87,44 @@ def workers() -> tuple[Worker, ...]:
 def operation_of(worker: Worker) -> Operation | None:
     """Return the operation that a worker serves, or None while it is not built."""
     return next((one for one in operations().values() if one.worker == worker.id), None)
+
+
+@cache
+def declared_chains() -> Mapping[str, Chain]:
+    """Return the chains of the configured modules by name, built or not.
+
+    Raises:
+        DuplicateOperation: Two have one name.
+    """
+    found: dict[str, Chain] = {}
+    for module in load_settings().chain_modules:
+        for chain in importlib.import_module(module).CHAINS:
+            if chain.name in found:
+                raise DuplicateOperation(f"two chains share the name {chain.name!r}")
+            found[chain.name] = chain
+    return found
+
+
+@cache
+def chains() -> Mapping[str, LinkedChain]:
+    """Return the chains of which every operation is built, by name."""
+    return {
+        name: chain.linked(operations())
+        for name, chain in declared_chains().items()
+        if not chain.missing(operations())
+    }
+
+
+def queues() -> Mapping[str, str]:
+    """Return the queue of each operation and chain, by its name."""
+    return {
+        **{name: name for name in operations()},
+        **{name: chain.queue for name, chain in chains().items()},
+    }
+
+
+def working_on(name: str, step: str | None) -> Operation | None:
+    """Return the operation in hand in a job of this name, at this step; None for what is none."""
+    if name in operations():
+        return operations()[name]
+    return chains()[name].operations.get(step or "") if name in chains() else None

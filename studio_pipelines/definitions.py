@@ -3,7 +3,7 @@
 import dagster as dg
 
 from studio_pipelines.asset_checks import asset_checks
-from studio_pipelines.catalogue import operations, workers
+from studio_pipelines.asset_specs import chain_assets, result_assets, worker_assets
 from studio_pipelines.jobs import jobs
 from studio_pipelines.retention import retention_job
 from studio_pipelines.run_resources import run_resources
@@ -14,16 +14,7 @@ defs = dg.Definitions(
     jobs=[*jobs(), retention_job],
     schedules=[retention_schedule],
     sensors=[worker_memory_sensor, run_failure_sensor, stranded_runs_sensor],
-    assets=[
-        *(
-            dg.AssetSpec(one.name, group_name="results", description=one.summary)
-            for one in operations().values()
-        ),
-        *(
-            dg.AssetSpec(["workers", worker.id], group_name="workers", description=worker.does)
-            for worker in workers()
-        ),
-    ],
+    assets=[*result_assets(), *chain_assets(), *worker_assets()],
     asset_checks=asset_checks(),
     # A check that is run from the UI goes to a worker, whose process may not start others.
     executor=dg.in_process_executor,

@@ -60,7 +60,7 @@ class InvalidParameter(StudioError):
 
 
 class UnusableModel(StudioError):
-    """The files of a model are not what its loader understands."""
+    """A model's files are there, and are not what its engine can load."""
 
     status = 500
     code = "unusable_model"

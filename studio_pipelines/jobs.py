@@ -1,15 +1,16 @@
-"""One Dagster job an operation, derived from its declaration."""
+"""One Dagster job an operation or chain, derived from its declaration."""
 
 import dagster as dg
 
 from resources.run_tags import LANE_TAG, OPERATION_TAG, QUEUE_TAG
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import chains, operations
+from studio_pipelines.chain import LinkedChain
 from studio_pipelines.operation import Operation
 
 
-def job_name(operation_name: str) -> str:
-    """Return the job's name; an op and a job in one repository can't share theirs."""
-    return f"{operation_name}_job"
+def job_name(name: str) -> str:
+    """Return the name of the job of an operation or chain; an op and a job can't share theirs."""
+    return f"{name.replace('-', '_')}_job"
 
 
 def job_of(operation: Operation) -> dg.JobDefinition:
@@ -19,16 +20,24 @@ def job_of(operation: Operation) -> dg.JobDefinition:
     def one_op() -> None:
         operation.op()
 
-    return one_op.to_job(
+    return _job(one_op, operation.name, operation.name, operation.lane)
+
+
+def job_of_chain(chain: LinkedChain) -> dg.JobDefinition:
+    """Return the job that runs a chain on a queue of its own."""
+    return _job(chain.graph, chain.name, chain.queue, chain.lane)
+
+
+def _job(graph: dg.GraphDefinition, name: str, queue: str, lane: str) -> dg.JobDefinition:
+    return graph.to_job(
         executor_def=dg.in_process_executor,
-        tags={
-            OPERATION_TAG: operation.name,
-            QUEUE_TAG: operation.name,
-            LANE_TAG: operation.lane,
-        },
+        tags={OPERATION_TAG: name, QUEUE_TAG: queue, LANE_TAG: lane},
     )
 
 
 def jobs() -> list[dg.JobDefinition]:
-    """Return the job of every built operation."""
-    return [job_of(operation) for operation in operations().values()]
+    """Return the job of every built operation and chain."""
+    return [
+        *(job_of(operation) for operation in operations().values()),
+        *(job_of_chain(chain) for chain in chains().values()),
+    ]

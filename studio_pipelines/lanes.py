@@ -2,13 +2,13 @@
 
 A lane is one process at a time on a machine: its operations take turns, and share the imports and
 the models that stay warm in it. Each operation has its own queue, so that depth and order are known
-for each.
+for each; so has each chain, whose runs go to the lane of its first operation.
 """
 
 from dataclasses import dataclass
 
 from resources.run_tags import COMMON_QUEUE
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import chains, operations
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Lane:
 
     Attributes:
         name: ``image``, ``audio``, ``video``, ``training``, as operations name it.
-        queues: The queues that it takes from: one an operation, by its name, and the common one.
+        queues: The queues that it takes from: one an operation, by its name, one a chain, and the
+            common one.
     """
 
     name: str
@@ -28,10 +29,14 @@ def lanes() -> tuple[Lane, ...]:
     """Return the lanes that have at least one built operation."""
     built = operations().values()
     names = sorted({operation.lane for operation in built})
-    return tuple(
-        Lane(name, (*sorted(one.name for one in built if one.lane == name), COMMON_QUEUE))
-        for name in names
-    )
+    return tuple(Lane(name, (*_queues_of(name), COMMON_QUEUE)) for name in names)
+
+
+def _queues_of(lane: str) -> list[str]:
+    return [
+        *sorted(one.name for one in operations().values() if one.lane == lane),
+        *sorted(chain.queue for chain in chains().values() if chain.lane == lane),
+    ]
 
 
 def lane_named(name: str) -> Lane:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from resources.progress import Progress
-from studio_pipelines.errors import StudioError, problem_of
+from studio_pipelines.errors import StudioError
 from studio_pipelines.op_inputs import Item
 from studio_pipelines.op_records import ItemOutcome, item_observation, recorded_items
-from studio_pipelines.op_surroundings import failure, nothing_left_of_failures
+from studio_pipelines.op_surroundings import failure, nothing_left_of_failures, problem_here
 from studio_pipelines.outcome import UNEXPECTED
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ class Call:
         if prepare is None:
             return self
         wanted = inspect.signature(prepare).parameters
-        resources = {name: one for name, one in self.resources.items() if name in wanted}
-        mains = [next(iter(item.inputs.values())) for item in items if item.problem is None]
-        shared = prepare(self.context, self.params, mains, **resources)
+        usable = [item.inputs for item in items if item.problem is None]
+        known = {**(usable[0] if usable else {}), **self.resources}
+        given = {name: one for name, one in known.items() if name in wanted}
+        mains = [next(iter(inputs.values())) for inputs in usable]
+        shared = prepare(self.context, self.params, mains, **given)
         return replace(self, resources={**self.resources, "shared": shared})
 
     def once(self, item: Item) -> ItemOutcome:
@@ -95,7 +97,7 @@ class Call:
         except StudioError as error:
             if not error.is_of_one_item:
                 raise
-            return ItemOutcome(problem=problem_of(error))
+            return ItemOutcome(problem=problem_here(self.context, item.inputs, error))
         except dg.RetryRequested:
             raise
         except Exception:

@@ -1,6 +1,6 @@
 """What goes on around every op: tracing, faults, and what they leave."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
@@ -28,12 +28,26 @@ def op_span(context: dg.OpExecutionContext) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def faults_as_failures() -> Iterator[None]:
+def faults_as_failures(context: dg.OpExecutionContext, inputs: Collection[str]) -> Iterator[None]:
     """Turn a fault with a plain explanation into a Dagster failure that carries it whole."""
     try:
         yield
     except StudioError as error:
-        raise failure(problem_of(error)) from error
+        raise failure(problem_here(context, inputs, error)) from error
+
+
+def problem_here(
+    context: dg.OpExecutionContext, inputs: Collection[str], error: StudioError
+) -> dict[str, Any]:
+    """Return a fault with its field as the request names it: in a chain, below the step's name.
+
+    The first step's inputs are the request's own, and so is what concerns the whole job.
+    """
+    place, problem = place_of(context), problem_of(error)
+    is_own = place.chain is None or (place.number == 0 and error.field in inputs)
+    if error.field is None or is_own or not error.is_of_one_item:
+        return problem
+    return {**problem, "field": f"{place.step}.{error.field}"}
 
 
 def failure(problem: Mapping[str, Any]) -> dg.Failure:

@@ -173,9 +173,9 @@ def studio_op(
     Args:
         parameters: The model of the op's parameters.
         prepare: For items that have something in common, such as the gain of an album: called
-            once as ``(context, params, items, <resources>)`` before the first item, ``items``
-            being the assets of the first input, also where there is one. The function takes what
-            it returns as ``shared``. A fault of it fails the job.
+            once as ``(context, params, items, <other inputs>, <resources>)`` before the first
+            item, ``items`` being the assets of the first input, also where there is one. The
+            function takes what it returns as ``shared``. A fault of it fails the job.
     """
 
     def decorate(function: Callable[..., OperationResult]) -> dg.OpDefinition:
@@ -189,7 +189,11 @@ def studio_op(
                 context.log.info("The result was stored before the worker died; it is taken over.")
                 yield dg.Output(done_before)
                 return
-            with op_span(context), faults_as_failures(), nothing_left_of_failures(given):
+            with (
+                op_span(context),
+                faults_as_failures(context, forms),
+                nothing_left_of_failures(given),
+            ):
                 params = _validated(parameters, context.op_config)
                 items, many = items_of(inputs, forms), is_list(inputs, forms)
                 call = Call(function, context, params, given).with_shared(prepare, items)

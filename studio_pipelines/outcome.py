@@ -48,30 +48,46 @@ _GIVEN_UP = {WORKER_LOST: WORKER_DIED, "Exceeded maximum runtime": OVERDUE}
 def outcome_of(events: Iterable[DagsterEvent]) -> dict[str, Any] | None:
     """Return ``{status, data | error}`` of an ended run, or None while it goes on.
 
+    The data of a chain are its last step's, with all of them by name under ``steps``.
+
     Args:
         events: The run's events in order; those of other types are passed over.
     """
     status: str | None = None
-    data: Mapping[str, Any] | None = None
+    steps: dict[str, Any] = {}
     error: Mapping[str, Any] = UNEXPECTED
     for event in events:
         if event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
-            data = event.materialization.metadata[RESULT_METADATA].value  # pyright: ignore[reportAssignmentType]
+            if result := _result_in(event):
+                steps[event.step_key or ""] = result
         elif event.event_type is DagsterEventType.STEP_FAILURE:
             error = _problem_in(event)
         elif event.event_type in _STATUS:
             status = _STATUS[event.event_type]
             error = _why_given_up(event.message or "") or error
     if status == "completed":
-        return {"status": status, "data": data}
+        return {"status": status, "data": _data_of(steps)}
     if status == "failed":
         return {"status": status, "error": error}
     return {"status": status} if status else None
 
 
-def figures_of(event: DagsterEvent) -> dict[str, Any]:
-    """Return what an op measured, read off the event of its result."""
-    result: Any = event.materialization.metadata[RESULT_METADATA].value
+def _data_of(steps: dict[str, Any]) -> dict[str, Any]:
+    *_, last = steps.values()
+    return last if len(steps) == 1 else {**last, "steps": steps}
+
+
+def _result_in(event: DagsterEvent) -> Any:
+    """Return what an op's result event records; None of a part's, which only the UI shows."""
+    metadata = event.materialization.metadata
+    return metadata[RESULT_METADATA].value if RESULT_METADATA in metadata else None
+
+
+def figures_of(event: DagsterEvent) -> dict[str, Any] | None:
+    """Return what an op measured, read off the event of its result; None of a part's."""
+    result = _result_in(event)
+    if result is None:
+        return None
     return {
         "operation": event.materialization.asset_key.path[-1],
         "metrics": result["metrics"],

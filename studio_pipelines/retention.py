@@ -17,7 +17,7 @@ from resources import signals, telemetry
 from resources.artifacts import ArtifactStore
 from resources.expiry import delete_leftovers, delete_old_assets
 from resources.run_tags import COMMON_QUEUE, MAX_RUNTIME_TAG, PRIORITY_TAG, QUEUE_TAG
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import queues
 from studio_pipelines.settings import Settings, load_settings
 from studio_pipelines.storage_expiry import delete_old_observations, delete_old_runs
 
@@ -104,7 +104,7 @@ def work_through(
 
 def _job_waits(client: redis.Redis) -> bool:
     try:
-        return any(signals.queue_depth(client, name) for name in operations())
+        return any(signals.queue_depth(client, queue) for queue in queues().values())
     except redis.RedisError:
         return False  # without a broker no job comes
 

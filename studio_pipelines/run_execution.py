@@ -19,7 +19,8 @@ from resources import run_events, run_ownership, signals, waiting_line
 from resources.job_metrics import JobTimes, record_job
 from resources.launcher import line_of
 from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import chains, operations, working_on
+from studio_pipelines.chain import InnerOp
 from studio_pipelines.instance import batched_events, open_instance
 from studio_pipelines.memory_release import MemoryRelease, keep_for_good
 from studio_pipelines.operation import Operation
@@ -61,8 +62,16 @@ class RunExecutor:
         return open_instance()
 
     @property
-    def _operations(self) -> list[Operation]:
-        return [one for one in operations().values() if one.lane == self._worker.lane]
+    def _ops(self) -> list[Operation | InnerOp]:
+        """What runs here: the lane's operations, and the ops of its chains."""
+        own = [one for one in operations().values() if one.lane == self._worker.lane]
+        joined = [
+            op
+            for chain in chains().values()
+            if chain.lane == self._worker.lane
+            for op in chain.ops.values()
+        ]
+        return list(dict.fromkeys([*own, *joined]))
 
     @cached_property
     def _memory(self) -> MemoryRelease:
@@ -76,18 +85,18 @@ class RunExecutor:
         """Import what the lane needs, in the process that will be forked."""
         from studio_pipelines import definitions  # noqa: F401  every run resolves its job in it
 
-        for operation in self._operations:
-            if operation.preload is not None:
-                operation.preload()
+        for op in self._ops:
+            if op.preload is not None:
+                op.preload()
         keep_for_good()
 
     def warm_up(self) -> None:
         """Connect and start what is this process's own: the first run is as fast as the next."""
         signals.connect.cache_clear()
         self._instance.get_runs_count()
-        for operation in self._operations:
-            if operation.warm_up is not None:
-                operation.warm_up()
+        for op in self._ops:
+            if op.warm_up is not None:
+                op.warm_up()
         keep_for_good()
         self._memory  # noqa: B018  what it has now is what it comes back to
         InHand().tell(self._redis, self._worker)
@@ -171,12 +180,22 @@ class RunExecutor:
             ):
                 if event.event_type is DagsterEventType.RUN_START:
                     work.started_s = time.time()
+                if event.event_type is DagsterEventType.STEP_START:
+                    self._tell_step(work, event.step_key)
                 if event.event_type not in OUTCOME_EVENT_TYPES:
                     continue
                 told.append(event)
                 # After a resumption what earlier steps told is in storage alone.
                 if not resume and not batch.end_was_refused and (outcome := outcome_of(told)):
                     yield outcome
+
+    def _tell_step(self, work: RunWork, step: str | None) -> None:
+        """Tell which operation a chain has come to, for the workers' status."""
+        if work.operation is not None and work.operation in chains():
+            doing = working_on(work.operation, step)
+            name = doing.name if doing else work.operation
+            in_hand = InHand(work.run.run_id, work.operation, work.taken_s, step=name)
+            in_hand.tell(self._redis, self._worker)
 
     def _stored_outcome(self, run_id: str) -> dict[str, Any] | None:
         return outcome_of(

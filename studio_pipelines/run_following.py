@@ -46,8 +46,10 @@ class _Teller:
                 self.tell("log", _log_line(entry))
         elif event.event_type is DagsterEventType.RUN_START:
             self.tell("status", {"status": "processing"})
-        elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
-            self.tell("metric", figures_of(event))
+        elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION and (
+            figures := figures_of(event)
+        ):
+            self.tell("metric", figures)
 
     def tell(self, kind: run_events.Kind, data: Mapping[str, Any]) -> None:
         if time.monotonic() < self._left_alone_until_s:

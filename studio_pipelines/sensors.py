@@ -11,7 +11,7 @@ import structlog
 from resources import signals, telemetry
 from resources.run_tags import OPERATION_TAG, job_id_of
 from resources.signals import WorkerBeat
-from studio_pipelines.catalogue import operation_of, operations, workers
+from studio_pipelines.catalogue import operation_of, operations, workers, working_on
 from studio_pipelines.outcome import UNEXPECTED, outcome_of
 from studio_pipelines.stranded_runs import rescue_stranded
 
@@ -98,7 +98,8 @@ def _values(beats: Iterable[WorkerBeat], name: str) -> list[float]:
 def run_failure_sensor(context: dg.RunFailureSensorContext) -> None:
     """Tell of a failed run: in the log, in the metrics, and as an observation of its worker."""
     run = context.dagster_run
-    events = [*context.get_step_failure_events(), context.failure_event]
+    failed_steps = context.get_step_failure_events()
+    events = [*failed_steps, context.failure_event]
     problem = (outcome_of(events) or {}).get("error", UNEXPECTED)
     operation = run.tags.get(OPERATION_TAG, run.job_name)
     job_id, code = job_id_of(run.run_id), str(problem["code"])
@@ -108,7 +109,7 @@ def run_failure_sensor(context: dg.RunFailureSensorContext) -> None:
     client = signals.connect(os.environ["STUDIO_REDIS_URL"])
     labels = {"operation": operation, "code": code}
     telemetry.count(client, "studio_run_failures_total", labels)
-    if found := operations().get(operation):
+    if found := working_on(operation, failed_steps[0].step_key if failed_steps else None):
         # A figure, so that the UI has something to plot.
         metadata = {"failure": 1, "job": job_id, "code": code, "message": str(problem["message"])}
         observation = dg.AssetObservation(asset_key=["workers", found.worker], metadata=metadata)

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     operation_packages: tuple[str, ...] = Field(
         ("studio_pipelines.operations",), description="Packages that the catalogue collects."
     )
+    chain_modules: tuple[str, ...] = Field(
+        ("studio_pipelines.chains",), description="Modules whose CHAINS the catalogue collects."
+    )
 
     models_dir: Path = Field(
         default_factory=default_models_dir,

@@ -61,6 +61,7 @@ class BeatThread(threading.Thread):
                 rss_mib=round(_family_rss_mib(child), 1),
                 run_id=(in_hand.run_id or None) if child else None,
                 operation=(in_hand.operation or None) if child else None,
+                step=(in_hand.step or None) if child else None,
                 taken_at_s=(in_hand.taken_at_s or None) if child else None,
                 device=chosen_device(),
                 vram_used_mib=vram_mib,

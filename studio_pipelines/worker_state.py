@@ -21,12 +21,14 @@ class InHand:
         operation: Its operation, or nothing.
         taken_at_s: Unix time at which it was taken, 0 without one.
         pid: The child, 0 before there is one.
+        step: The operation that a chain has come to, or nothing.
     """
 
     run_id: str = ""
     operation: str = ""
     taken_at_s: float = 0.0
     pid: int = 0
+    step: str = ""
 
     def tell(self, client: redis.Redis, worker: WorkerName) -> None:
         """Publish it as this process's state; a broker that is away misses it."""
@@ -43,5 +45,9 @@ class InHand:
         if not told:
             return InHand()
         return InHand(
-            told["run_id"], told["operation"], float(told["taken_at_s"]), int(told["pid"])
+            told["run_id"],
+            told["operation"],
+            float(told["taken_at_s"]),
+            int(told["pid"]),
+            told.get("step", ""),
         )

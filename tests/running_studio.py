@@ -39,6 +39,7 @@ def settings_for(data_dir: Path, **more: object) -> Settings:
         sync_wait_s=SYNC_WAIT_S,
         max_upload_bytes=MAX_UPLOAD_BYTES,
         operation_packages=("studio_pipelines.operations", "twelfth_operation"),
+        chain_modules=("studio_pipelines.chains", "copy_chains"),
         **more,
     )
 

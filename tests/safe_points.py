@@ -189,14 +189,20 @@ class Job:
 
 
 CASES = ("grey", "8k-mask", "100mp-16", "cube", "float", "30min", "30min-aac", "30min-flac")
+DEMIX_CASES = ("demix-2", "demix-4")
 
 
 def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> Job:
     """Make the inputs of one large job, and warm its operation up."""
-    from studio_pipelines.operations import audio_master, grading_apply
+    from studio_pipelines.operations import audio_demix, audio_master, grading_apply
 
+    inputs: dict[str, str]
+    if case in DEMIX_CASES:
+        audio_demix.OPERATION.warm_up()
+        inputs = {"audio": bench.keep_sound(sound(minutes))}
+        return Job(audio_demix.OPERATION, inputs, {"stems": int(case[-1]), "format": "flac"})
     operation = audio_master.OPERATION if "min" in case else grading_apply.OPERATION
-    inputs: dict[str, str] = {}
+    inputs = {}
     config: dict[str, Any] = {"exposure": 0.3}
     if "min" in case:
         config = {"target_lufs": -9.0}
@@ -231,7 +237,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=100)
     parser.add_argument("--minutes", type=float, default=30)
     arguments = parser.parse_args()
-    for case in arguments.cases or CASES:
+    for case in arguments.cases or (*CASES, *DEMIX_CASES):
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(Path(folder))
             job = job_of_case(bench, case, arguments.megapixels, arguments.minutes)

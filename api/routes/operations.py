@@ -7,16 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from api.errors import JobCanceled, NotBuilt, problem_response
+from api.answers import answer_submitted
+from api.documented_body import documented_body
+from api.errors import NotBuilt
 from api.intake import Intake
-from api.job_order import JobOrder
-from api.presentation import job_url, present_data
+from api.job_order import JobOrder, OpOrder
 from api.request_body import read_body
 from api.schemas import Submission, body_model, parse_submission
 from api.state import Services, ServicesDep, services_of
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
-from studio_pipelines.database_faults import DatabaseUnavailable
-from studio_pipelines.errors import problem_of
 from studio_pipelines.operation import Operation
 
 Handler = Callable[..., Awaitable[JSONResponse]]
@@ -98,13 +97,7 @@ def _submit(operation: Operation) -> Handler:
         at_once = submission.run.async_
         if at_once is None:
             at_once = not operation.waits_by_default
-        if at_once:
-            return _accepted(job_id, "queued")
-        try:
-            return await _answer_when_done(request, services, job_id)
-        except DatabaseUnavailable:
-            # The job is taken all the same: a fault would have the caller send it again.
-            return _accepted(job_id, "processing")
+        return await answer_submitted(request, services, job_id, at_once=at_once)
 
     return answer
 
@@ -112,55 +105,16 @@ def _submit(operation: Operation) -> Handler:
 async def _order(
     services: Services, operation: Operation, submission: Submission, intake: Intake
 ) -> JobOrder:
+    references = services.references
+    inputs = await references.resolve_all(operation.accepts, submission.inputs, intake)
     return JobOrder(
         operation=operation,
-        inputs=await services.references.resolve_all(operation.accepts, submission.inputs, intake),
-        parameters=submission.parameters,
+        ops={operation.name: OpOrder(inputs, submission.parameters)},
         priority=submission.run.priority,
         timeout_s=submission.run.timeout_seconds or operation.timeout_s,
     )
 
 
-async def _answer_when_done(request: Request, services: Services, job_id: str) -> JSONResponse:
-    outcome = await services.jobs.wait(job_id, services.settings.sync_wait_s)
-    if outcome is None:
-        record = await services.jobs.record(job_id)
-        return _accepted(job_id, record["status"])
-    if outcome["status"] == "completed":
-        data = await services.jobs.completed_data(job_id, outcome)
-        return JSONResponse(
-            {
-                "success": True,
-                "jobId": job_id,
-                "status": "completed",
-                "cached": False,
-                "data": present_data(data, str(request.base_url)),
-            }
-        )
-    problem = outcome.get("error") or problem_of(JobCanceled("The job was canceled."))
-    return problem_response(problem, instance=request.url.path, jobId=job_id)
-
-
-def _accepted(job_id: str, status: str) -> JSONResponse:
-    return JSONResponse(
-        {"success": True, "jobId": job_id, "status": status},
-        status_code=202,
-        headers={"Location": job_url(job_id)},
-    )
-
-
 def _request_body(operation: Operation) -> dict[str, Any]:
-    schema = body_model(operation).model_json_schema(by_alias=True)
-    file = {"type": "string", "format": "binary"}
-    files: dict[str, Any] = dict.fromkeys(operation.accepts, file)
-    if operation.main_input:
-        files[operation.main_input] = {"anyOf": [file, {"type": "array", "items": file}]}
-    form = {"type": "object", "properties": {"params": {"type": "string"}, **files}}
-    examples = {name: {"value": dict(body)} for name, body in operation.examples.items()}
-    return {
-        "required": True,
-        "content": {
-            "application/json": {"schema": schema, "examples": examples},
-            "multipart/form-data": {"schema": form},
-        },
-    }
+    files = {name: name == operation.main_input for name in operation.accepts}
+    return documented_body(body_model(operation), operation.examples, files)

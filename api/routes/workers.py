@@ -112,15 +112,20 @@ def speaker_of(operation: Operation, beats: list[WorkerBeat]) -> WorkerBeat | No
     """Return the beat that speaks for an operation: the one that runs it, else the freshest."""
     of_lane = [beat for beat in beats if beat.lane == operation.lane]
     return max(
-        of_lane, key=lambda beat: (beat.operation == operation.name, beat.beat_at_s), default=None
+        of_lane, key=lambda beat: (in_hand(beat) == operation.name, beat.beat_at_s), default=None
     )
+
+
+def in_hand(beat: WorkerBeat) -> str | None:
+    """Return the operation that a worker is busy with, be it a step of a chain; or None."""
+    return beat.step or beat.operation
 
 
 def _status(beat: WorkerBeat, operation: str, age_s: float) -> str:
     if age_s > UNHEALTHY_AFTER_S:
         return "unhealthy"
     # The lane's other operations could run next: only the one that runs is busy.
-    if beat.state == "busy" and beat.operation != operation:
+    if beat.state == "busy" and in_hand(beat) != operation:
         return "ready"
     return beat.state
 

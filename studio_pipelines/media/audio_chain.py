@@ -1,18 +1,14 @@
 """A chain of stages that a programme runs through, block by block."""
 
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 import soxr  # pyright: ignore[reportMissingTypeStubs]
-from numpy.typing import NDArray
 
-from studio_pipelines.media.loudness import BLOCK_FRAMES, amplitude
+from studio_pipelines.media.audio_blocks import ReportShare, Samples, blocks_of
+from studio_pipelines.media.loudness import amplitude
 
-Samples = NDArray[np.float32]
-ReportShare = Callable[[float], None]
 ReportProgress = Callable[[float, str], None]
 
 
@@ -44,50 +40,35 @@ class Gain:
         return np.empty((0, self._channels), np.float32)
 
 
+class Resampler:
+    """Another sample rate, through libsoxr at its highest quality."""
+
+    def __init__(self, sample_rate_hz: int, wanted_hz: int, channels: int) -> None:
+        self._stream = soxr.ResampleStream(sample_rate_hz, wanted_hz, channels, "float32", "VHQ")
+        self._channels = channels
+
+    def process(self, samples: Samples, /) -> Samples:
+        """Take the next block and give what is ready of it at the other rate."""
+        return self._stream.resample_chunk(np.ascontiguousarray(samples))
+
+    def finish(self) -> Samples:
+        """Give the frames that are left."""
+        return self._stream.resample_chunk(np.empty((0, self._channels), np.float32), last=True)
+
+
 def render(
     samples: Samples, stages: Sequence[Stage], report_share: ReportShare | None = None
 ) -> Iterator[Samples]:
-    """Run a programme through stages, block by block; the result is as long as the programme."""
-    for start in range(0, len(samples), BLOCK_FRAMES):
-        if report_share:
-            report_share(start / len(samples))
-        block = np.asarray(samples[start : start + BLOCK_FRAMES])
+    """Run a programme through stages, block by block; see ``blocks_of`` for the arguments."""
+    for block in blocks_of(samples, report_share):
         for stage in stages:
-            block = stage.process(block)
+            block = stage.process(block)  # noqa: PLW2901
         yield block
     for n, stage in enumerate(stages):
         block = stage.finish()
         for later in stages[n + 1 :]:
             block = later.process(block)
         yield block
-
-
-@contextmanager
-def at_rate(
-    samples: Samples, sample_rate_hz: int, wanted_hz: int, report_share: ReportShare | None
-) -> Generator[Samples]:
-    """Give a programme at another rate, in a temporary file: it may be an hour long.
-
-    Args:
-        samples: (frames, channels) float32.
-        sample_rate_hz: Its rate.
-        wanted_hz: The rate wanted; where it is the same, the samples are given as they are.
-        report_share: Called with the share done before each block; may raise to cancel.
-    """
-    if wanted_hz == sample_rate_hz:
-        yield samples
-        return
-    channels = samples.shape[1]
-    stream = soxr.ResampleStream(sample_rate_hz, wanted_hz, channels, "float32", "VHQ")
-    with tempfile.TemporaryFile() as file:
-        for start in range(0, len(samples), BLOCK_FRAMES):
-            if report_share:
-                report_share(start / len(samples))
-            stop = start + BLOCK_FRAMES
-            block = np.ascontiguousarray(samples[start:stop])
-            file.write(stream.resample_chunk(block, last=stop >= len(samples)).tobytes())
-        file.flush()
-        yield np.memmap(file, np.float32, "r").reshape(-1, channels)
 
 
 def part_of(
@@ -97,3 +78,21 @@ def part_of(
     if report_progress is None:
         return None
     return lambda share: report_progress(start + (stop - start) * share, doing)
+
+
+def share_between(
+    report_share: ReportShare | None, start: float, stop: float
+) -> ReportShare | None:
+    """Map the share of one part of a step to that of the step."""
+    if report_share is None:
+        return None
+    return lambda share: report_share(start + (stop - start) * share)
+
+
+def within(
+    report_progress: ReportProgress | None, start: float, stop: float
+) -> ReportProgress | None:
+    """Map the progress of several steps to their part of the whole."""
+    if report_progress is None:
+        return None
+    return lambda share, doing: report_progress(start + (stop - start) * share, doing)

@@ -1,8 +1,7 @@
 """Write samples to sound files, block by block: WAV, FLAC, MP3, AAC and Opus."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 import av
 import numpy as np
@@ -11,116 +10,16 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.media.audio_encoding import (
+    CODECS,
+    LOSSY_CODECS,
+    PCM_CODECS,
+    AudioEncoding,
+)
 from studio_pipelines.media.k_weighting import usable_layout
 
-AudioFormat = Literal["wav", "flac", "mp3", "aac", "opus"]
-DEFAULT_BIT_DEPTH = 24
 _DITHER_SEED = 1770
 _MOVED_BYTES = 400_000_000
-_MPEG_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-
-
-@dataclass(frozen=True)
-class _Codec:
-    container: str
-    media_type: str
-    extension: str
-    bit_depths: tuple[int, ...] = ()
-    kbps_per_channel: int = 0
-    most_kbps: int = 0
-    most_channels: int = 8
-    sample_rates_hz: tuple[int, ...] = ()
-
-
-_CODECS: dict[AudioFormat, _Codec] = {
-    "wav": _Codec("wav", "audio/wav", "wav", bit_depths=(16, 24, 32)),
-    "flac": _Codec("flac", "audio/flac", "flac", bit_depths=(16, 24)),
-    "mp3": _Codec("mp3", "audio/mpeg", "mp3", (), 160, 320, 2, _MPEG_RATES_HZ),
-    "aac": _Codec("ipod", "audio/mp4", "m4a", (), 128, 1024, 8, (*_MPEG_RATES_HZ, 88_200, 96_000)),
-    "opus": _Codec("ogg", "audio/ogg", "ogg", (), 96, 1024, 8, (48_000,)),
-}
-_PCM_CODECS = {16: "pcm_s16le", 24: "pcm_s24le", 32: "pcm_f32le"}
-_LOSSY_CODECS = {"mp3": "libmp3lame", "aac": "aac", "opus": "libopus"}
-
-
-@dataclass(frozen=True)
-class AudioEncoding:
-    """A file format with its settings.
-
-    Attributes:
-        format: ``wav``, ``flac``, ``mp3``, ``aac`` (in MP4) or ``opus`` (in Ogg).
-        bit_depth: 16 (with triangular dither), 24 or, for wav, 32 (float); None is 24. Not for
-            lossy formats.
-        bitrate_kbps: Of lossy formats; None is 160 (mp3), 128 (aac) or 96 (opus) a channel.
-
-    Raises:
-        InvalidParameter: The settings don't go together.
-    """
-
-    format: AudioFormat = "wav"
-    bit_depth: int | None = None
-    bitrate_kbps: int | None = None
-
-    def __post_init__(self) -> None:
-        codec = _CODECS[self.format]
-        if self.bit_depth is not None and self.bit_depth not in codec.bit_depths:
-            allowed = ", ".join(map(str, codec.bit_depths)) or "none: it is lossy"
-            raise InvalidParameter(
-                f"{self.format} has no bit depth of {self.bit_depth} (it has {allowed})",
-                field="bitDepth",
-                hint="Leave bitDepth out, or take wav, which has 16, 24 and 32.",
-            )
-        if self.bitrate_kbps is not None and not 8 <= self.bitrate_kbps <= codec.most_kbps:
-            raise InvalidParameter(
-                f"{self.format} has no bit rate of {self.bitrate_kbps} kbit/s",
-                field="bitrate",
-                hint=f"Take 8 to {codec.most_kbps}." if self.is_lossy else "Leave bitrate out.",
-            )
-
-    @property
-    def is_lossy(self) -> bool:
-        """Whether decoding gives other samples than were encoded."""
-        return self.format in _LOSSY_CODECS
-
-    @property
-    def media_type(self) -> str:
-        """Media type of the file."""
-        return _CODECS[self.format].media_type
-
-    @property
-    def extension(self) -> str:
-        """The usual extension of the file, without a dot."""
-        return _CODECS[self.format].extension
-
-    @property
-    def quantisation_step(self) -> float:
-        """Largest change of a sample by rounding and dither, linear; 0 for float and lossy."""
-        depth = self.bit_depth or DEFAULT_BIT_DEPTH
-        if self.is_lossy or depth == 32:
-            return 0.0
-        return (1.5 if depth == 16 else 0.5) * 2.0 ** (1 - depth)
-
-    def require_room_for(self, channels: int) -> None:
-        """Raise InvalidParameter where there are more channels than the format holds."""
-        most = _CODECS[self.format].most_channels
-        if channels > most:
-            raise InvalidParameter(
-                f"{self.format} holds {most} channels, not {channels}",
-                field="format",
-                hint="Take wav, flac, aac or opus.",
-            )
-
-    def sample_rate_hz(self, source_rate_hz: int) -> int:
-        """Give the rate that the format stores a source at: its own wherever that exists.
-
-        Otherwise the next higher one, or the highest that divides it without a remainder.
-        """
-        rates = _CODECS[self.format].sample_rates_hz
-        if not rates or source_rate_hz in rates:
-            return source_rate_hz
-        higher = [rate for rate in rates if rate > source_rate_hz]
-        whole = [rate for rate in rates if source_rate_hz % rate == 0]
-        return min(higher) if higher else max(whole, default=max(rates))
 
 
 class AudioEncoder:
@@ -150,7 +49,7 @@ class AudioEncoder:
         tags: dict[str, str] | None = None,
         frames: int = 0,
     ) -> None:
-        codec = _CODECS[encoding.format]
+        codec = CODECS[encoding.format]
         encoding.require_room_for(channels)
         self._encoding = encoding
         self._layout = usable_layout(channels, channel_layout)
@@ -205,10 +104,12 @@ class AudioEncoder:
     def _stored(self, samples: NDArray[np.float32]) -> NDArray[Any]:
         if self._sample_format == "flt":
             return samples
-        depth = self._encoding.bit_depth or DEFAULT_BIT_DEPTH
-        scale = np.float32(1 << (depth - 1))
-        scaled = samples * scale
-        if depth == 16:
+        depth = self._encoding.depth
+        # A float32 has no room for noise below its 24 bits.
+        wide = np.float64 if self._encoding.is_dithered and depth == 24 else np.float32
+        scale = wide(1 << (depth - 1))
+        scaled = samples.astype(wide) * scale
+        if self._encoding.is_dithered:
             scaled += self._dither.random(samples.shape, np.float32)
             scaled -= self._dither.random(samples.shape, np.float32)
         np.rint(scaled, out=scaled)
@@ -232,12 +133,12 @@ class AudioEncoder:
 
 def _codec_name(encoding: AudioEncoding) -> str:
     if encoding.format == "wav":
-        return _PCM_CODECS[encoding.bit_depth or DEFAULT_BIT_DEPTH]
-    return _LOSSY_CODECS.get(encoding.format, encoding.format)
+        return PCM_CODECS[encoding.depth]
+    return LOSSY_CODECS.get(encoding.format, encoding.format)
 
 
 def _sample_format(encoding: AudioEncoding) -> str:
-    depth = encoding.bit_depth or DEFAULT_BIT_DEPTH
+    depth = encoding.depth
     return "flt" if encoding.is_lossy or depth == 32 else "s16" if depth == 16 else "s32"
 
 

@@ -10,11 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
 
+from studio_pipelines.media.equaliser import EqCurve
 from studio_pipelines.media.loudness import Loudness
 from studio_pipelines.media.mastering_target import MasteringTarget
-from studio_pipelines.media.spectrum import Spectrum
+from studio_pipelines.media.reference_match import level_difference_db
+from studio_pipelines.media.spectrum import Spectra
 
 _SIZE_IN = (10.0, 4.6)
+_CURVE_IN = 1.8
 _DPI = 120
 _BEFORE = "#94a3b8"
 _AFTER = "#0f766e"
@@ -53,22 +56,55 @@ def loudness_plot(before: Loudness, after: Loudness, target: MasteringTarget) ->
     return _png(figure, axes)
 
 
-def spectrum_plot(before: Spectrum, after: Spectrum) -> bytes:
-    """Draw the third-octave spectra before and after as a PNG."""
+def spectrum_plot(spectra: Spectra, curve: EqCurve | None = None) -> bytes:
+    """Draw the third-octave spectra before and after, and what an equaliser did, as a PNG."""
     figure, axes = _figure("Spectrum")
-    axes.semilogx(
-        before.frequencies_hz, before.levels_db, color=_BEFORE, linewidth=2.0, label="Before"
-    )
-    axes.semilogx(after.frequencies_hz, after.levels_db, color=_AFTER, linewidth=2.0, label="After")
-    highest = max(float(before.levels_db.max()), float(after.levels_db.max()))
+    highest = max(float(s.levels_db.max()) for s in (spectra.before, spectra.after))
+    drawn = [(spectra.before, "Before", _BEFORE, "-"), (spectra.after, "After", _AFTER, "-")]
+    if spectra.reference is not None:
+        # What was matched is its tone: it is drawn at the level of the master.
+        level = spectra.reference.raised_by(-level_difference_db(spectra.after, spectra.reference))
+        drawn.append((level, "Reference, at the level of the master", _TARGET, "--"))
+    for spectrum, name, colour, style in drawn:
+        axes.semilogx(
+            spectrum.frequencies_hz,
+            spectrum.levels_db,
+            color=colour,
+            linestyle=style,
+            linewidth=2.0 if style == "-" else 1.2,
+            label=name,
+        )
     axes.set_ylim(highest - 66, highest + 6)
+    axes.yaxis.set_major_locator(MultipleLocator(12))
+    axes.set_ylabel("dBFS per third octave")
+    _over_frequency(axes)
+    if curve is not None:
+        _draw_curve(figure, axes, curve)
+    return _png(figure, axes)
+
+
+def _over_frequency(axes: Any) -> None:
     axes.set_xlim(25, 20_000)
     axes.xaxis.set_major_locator(FixedLocator(_TICKS_HZ))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_hertz))
-    axes.yaxis.set_major_locator(MultipleLocator(12))
-    axes.set_ylabel("dBFS per third octave")
-    return _png(figure, axes)
+
+
+def _draw_curve(figure: Any, above: Any, curve: EqCurve) -> None:
+    """Draw an equaliser's gains in a panel of its own below the spectra."""
+    figure.set_size_inches(_SIZE_IN[0], _SIZE_IN[1] + _CURVE_IN)
+    layout = figure.add_gridspec(2, 1, height_ratios=(_SIZE_IN[1], _CURVE_IN))
+    above.set_subplotspec(layout[0])
+    axes = figure.add_subplot(layout[1])
+    _style(axes)
+    axes.axhline(0, color=_BEFORE, linewidth=0.8)
+    axes.semilogx(curve.frequencies_hz, curve.gains_db, color=_AFTER, linewidth=2.0)
+    reach_db = max(3.0, 1.2 * float(np.abs(curve.gains_db).max()))
+    axes.set_ylim(-reach_db, reach_db)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10], symmetric=True))
+    axes.set_ylabel("Equaliser, dB")
+    _over_frequency(axes)
+    figure.align_ylabels((above, axes))
 
 
 def _figure(title: str) -> tuple[Any, Any]:
@@ -77,13 +113,17 @@ def _figure(title: str) -> tuple[Any, Any]:
     figure.set_layout_engine("constrained", w_pad=0.18, h_pad=0.14)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", color=_INK, fontsize=13, fontweight="bold", pad=28)
+    _style(axes)
+    return figure, axes
+
+
+def _style(axes: Any) -> None:
     axes.grid(visible=True, color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_BEFORE)
     axes.tick_params(colors=_INK, labelsize=9, length=0)
     axes.yaxis.label.set(color=_INK, fontsize=9)
-    return figure, axes
 
 
 def _png(figure: Any, axes: Any) -> bytes:

@@ -8,8 +8,9 @@ import numpy as np
 import soundfile  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
+from studio_pipelines.media.audio_blocks import BLOCK_FRAMES
 from studio_pipelines.media.k_weighting import channel_weights
-from studio_pipelines.media.loudness import BLOCK_FRAMES, Loudness, LoudnessMeter
+from studio_pipelines.media.loudness import Loudness, LoudnessMeter
 
 Block = NDArray[np.float32]
 _LOSSLESS_SIGNATURES = (b"RIFF", b"RF64", b"fLaC")

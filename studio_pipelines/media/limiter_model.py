@@ -5,7 +5,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from studio_pipelines.media.limiter import FAST_RELEASE_S, SUSTAINED_S
-from studio_pipelines.media.loudness import STEPS_PER_SECOND, Loudness, amplitude, integrated_lufs
+from studio_pipelines.media.loudness import Loudness, amplitude
+from studio_pipelines.media.loudness_gating import STEPS_PER_SECOND, integrated_lufs
 
 _RELEASES = (
     float(np.exp(-1 / (FAST_RELEASE_S * STEPS_PER_SECOND))),

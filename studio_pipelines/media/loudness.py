@@ -5,30 +5,32 @@ loudness figures follow, and the peaks. A tone in both channels at 0 dBFS and 99
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipelines.errors import UnusableMedia
+from studio_pipelines.media.audio_blocks import ReportShare, blocks_of
 from studio_pipelines.media.k_weighting import (
     add_weighted_energies,
     channel_weights,
     k_weighting,
 )
+from studio_pipelines.media.loudness_gating import (
+    HOP_STEPS,
+    MOMENTARY_STEPS,
+    SHORT_TERM_STEPS,
+    STEPS_PER_SECOND,
+    integrated_lufs,
+    loudness_range_lu,
+    lufs,
+    sliding_mean,
+)
 from studio_pipelines.media.true_peak import TruePeakMeter
 
-ABSOLUTE_GATE_LUFS = -70.0
 SHORTEST_S = 0.4
 LOWEST_SAMPLE_RATE_HZ = 8_000
-BLOCK_FRAMES = 1 << 16
-STEPS_PER_SECOND = 100
-_MOMENTARY_STEPS = 40
-_SHORT_TERM_STEPS = 300
-_HOP_STEPS = 10
-_RELATIVE_GATE_LU = -10.0
-_RANGE_GATE_LU = -20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,21 +149,36 @@ class LoudnessMeter:
     def result(self) -> Loudness:
         """End the stream and give what it measures."""
         self._peaks.finish()
-        steps = self._energy.step_energies
-        momentary = _sliding_mean(steps, _MOMENTARY_STEPS)
-        short_term = _sliding_mean(steps, _SHORT_TERM_STEPS)
-        return Loudness(
-            integrated_lufs=integrated_lufs(steps),
-            lra_lu=_loudness_range_lu(short_term[_SHORT_TERM_STEPS - 1 :: _HOP_STEPS]),
-            max_momentary_lufs=float(_lufs(momentary.max(initial=0.0))),
-            max_short_term_lufs=float(_lufs(short_term.max(initial=0.0))),
+        return loudness_of_steps(
+            self._energy.step_energies,
+            self._energy.step_peaks,
             sample_peak_db=decibels(self._peaks.sample_peak),
             true_peak_db=decibels(self._peaks.true_peak),
-            momentary_lufs=_lufs(momentary[_HOP_STEPS - 1 :: _HOP_STEPS]),
-            short_term_lufs=_lufs(short_term[_HOP_STEPS - 1 :: _HOP_STEPS]),
-            step_energies=steps,
-            step_peaks=self._energy.step_peaks,
         )
+
+
+def loudness_of_steps(
+    step_energies: NDArray[np.float64],
+    step_peaks: NDArray[np.float64],
+    *,
+    sample_peak_db: float,
+    true_peak_db: float,
+) -> Loudness:
+    """Work out all figures from energies and peaks of 10 ms; see ``Loudness`` for what they are."""
+    momentary = sliding_mean(step_energies, MOMENTARY_STEPS)
+    short_term = sliding_mean(step_energies, SHORT_TERM_STEPS)
+    return Loudness(
+        integrated_lufs=integrated_lufs(step_energies),
+        lra_lu=loudness_range_lu(step_energies),
+        max_momentary_lufs=float(lufs(momentary.max(initial=0.0))),
+        max_short_term_lufs=float(lufs(short_term.max(initial=0.0))),
+        sample_peak_db=sample_peak_db,
+        true_peak_db=true_peak_db,
+        momentary_lufs=lufs(momentary[HOP_STEPS - 1 :: HOP_STEPS]),
+        short_term_lufs=lufs(short_term[HOP_STEPS - 1 :: HOP_STEPS]),
+        step_energies=step_energies,
+        step_peaks=step_peaks,
+    )
 
 
 def measure(
@@ -170,7 +187,7 @@ def measure(
     *,
     channel_layout: str = "",
     dual_mono: bool = False,
-    report_progress: Callable[[float], None] | None = None,
+    report_progress: ReportShare | None = None,
 ) -> Loudness:
     """Measure a programme in one pass, in blocks: a memory map is read once and never copied.
 
@@ -186,55 +203,6 @@ def measure(
     """
     weights = channel_weights(samples.shape[1], channel_layout, dual_mono=dual_mono)
     meter = LoudnessMeter(sample_rate_hz, weights)
-    for start in range(0, len(samples), BLOCK_FRAMES):
-        if report_progress:
-            report_progress(start / len(samples))
-        meter.update(np.asarray(samples[start : start + BLOCK_FRAMES]))
+    for block in blocks_of(samples, report_progress):
+        meter.update(block)
     return meter.result()
-
-
-def integrated_lufs(step_energies: NDArray[np.float64]) -> float:
-    """Gate 0.4 s blocks that overlap by 75 % and average what is left (BS.1770-5 Annex 1).
-
-    Args:
-        step_energies: (steps,) channel-weighted mean squares of consecutive 10 ms.
-
-    Returns:
-        LUFS; -inf where no block reaches -70 LUFS.
-    """
-    blocks = _sliding_mean(step_energies, _MOMENTARY_STEPS)[_MOMENTARY_STEPS - 1 :: _HOP_STEPS]
-    return float(_lufs(_gated(blocks, _RELATIVE_GATE_LU).mean())) if blocks.any() else -math.inf
-
-
-def _gated(energies: NDArray[np.float64], relative_gate_lu: float) -> NDArray[np.float64]:
-    audible = energies[_lufs(energies) > ABSOLUTE_GATE_LUFS]
-    if not audible.size:
-        return np.zeros(1)
-    return audible[audible > audible.mean() * 10 ** (relative_gate_lu / 10)]
-
-
-def _loudness_range_lu(short_term: NDArray[np.float64]) -> float:
-    """EBU Tech 3342: from the 10th to the 95th percentile, ranks rounded as in its listing."""
-    gated = np.sort(_gated(short_term, _RANGE_GATE_LU)) if short_term.any() else np.ones(1)
-    low, high = (gated[math.floor((gated.size - 1) * share + 0.5)] for share in (0.10, 0.95))
-    return float(_lufs(high) - _lufs(low)) if low > 0 else 0.0
-
-
-def _sliding_mean(steps: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Average over the ``width`` steps up to each; silence precedes the first.
-
-    Sums of ten and then sums of those, because running sums would leave residues in silence.
-    """
-    padded = np.concatenate([np.zeros(width - 1), steps])
-    if not steps.size:
-        return steps
-    tens = np.lib.stride_tricks.sliding_window_view(padded, 10).sum(axis=1)
-    total = np.zeros(steps.size)
-    for start in range(0, width, 10):
-        total += tens[start : start + steps.size]
-    return total / width
-
-
-def _lufs(energies: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore"):
-        return -0.691 + 10 * np.log10(energies)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 _WINDOW_FRAMES = 16_384
 _LOWEST_HZ = 25.0
 _HIGHEST_HZ = 20_000.0
-_POINTS_PER_OCTAVE = 24
+POINTS_PER_OCTAVE = 24
 _HALF_BAND = 2 ** (1 / 6)
 _FLOOR = 1e-20
 
@@ -26,6 +26,19 @@ class Spectrum:
 
     frequencies_hz: NDArray[np.float64]
     levels_db: NDArray[np.float64]
+
+    def raised_by(self, gain_db: float) -> "Spectrum":
+        """Give the spectrum of the same sound after a gain."""
+        return Spectrum(self.frequencies_hz, self.levels_db + gain_db)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """The spectra of a programme, of its master, and of what it was matched to, if anything."""
+
+    before: Spectrum
+    after: Spectrum
+    reference: Spectrum | None = None
 
 
 def third_octave_spectrum(blocks: Iterable[NDArray[np.float32]], sample_rate_hz: int) -> Spectrum:
@@ -54,8 +67,8 @@ def third_octave_spectrum(blocks: Iterable[NDArray[np.float32]], sample_rate_hz:
 
 def _smoothed(power: NDArray[np.float64], sample_rate_hz: int) -> Spectrum:
     highest = min(_HIGHEST_HZ, sample_rate_hz / 2 / _HALF_BAND)
-    points = int(np.log2(highest / _LOWEST_HZ) * _POINTS_PER_OCTAVE) + 1
-    frequencies = _LOWEST_HZ * 2 ** (np.arange(points) / _POINTS_PER_OCTAVE)
+    points = int(np.log2(highest / _LOWEST_HZ) * POINTS_PER_OCTAVE) + 1
+    frequencies = _LOWEST_HZ * 2 ** (np.arange(points) / POINTS_PER_OCTAVE)
     edges = (np.arange(len(power) + 1) - 0.5) * sample_rate_hz / _WINDOW_FRAMES
     below = np.concatenate([[0.0], np.cumsum(power)])
     upper = np.interp(frequencies * _HALF_BAND, edges, below)

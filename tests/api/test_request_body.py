@@ -25,6 +25,13 @@ JSON = st.recursive(
 )
 
 
+class Inner(Parameters):
+    """Fields within a field."""
+
+    text: str = ""
+    size: float = 1.0
+
+
 class Title(Parameters):
     """Fields of each kind that a form tells apart."""
 
@@ -36,6 +43,7 @@ class Title(Parameters):
     pictures: str | list[str] | None = None
     box: tuple[int, int, int, int] | None = None
     colour: str | list[float] = "#000000"
+    inner: Inner = Field(default=Inner(), description="As a chain's body has for each step.")
 
 
 def read(store: ArtifactStore, request: httpx.Request, piece_bytes: int = 7) -> dict[str, Any]:
@@ -124,6 +132,8 @@ def test_files_of_one_name_are_a_list_where_the_field_takes_one(
         ([("colour", "#ff0000")], {"colour": "#ff0000"}),
         ([("colour", "[1, 0, 0]")], {"colour": [1, 0, 0]}),
         ([("unknown", "1")], {"unknown": 1}),
+        ([("inner.text", "5"), ("inner.size", "5")], {"inner.text": "5", "inner.size": 5}),
+        ([("inner", '{"text": "5"}')], {"inner": {"text": "5"}}),
         ([("params", '{"size": 2, "text": "1"}')], {"size": 2, "text": "1"}),
     ],
 )

@@ -121,7 +121,8 @@ def test_a_full_disk_is_told_when_a_picture_is_encoded(
 def test_a_full_disk_is_told_when_sound_is_encoded(
     disk: SmallDisk, store: ArtifactStore, kind: str
 ) -> None:
-    from studio_pipelines.media.audio_encode import AudioEncoder, AudioEncoding
+    from studio_pipelines.media.audio_encode import AudioEncoder
+    from studio_pipelines.media.audio_encoding import AudioEncoding
 
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (48_000, 2)).astype(np.float32)
     with pytest.raises(DiskQuotaExceeded), store.scratch() as folder:

@@ -70,6 +70,6 @@ def test_run_on_demand_it_reads_the_newest_result_again(instance: dg.DagsterInst
 
 
 def test_before_the_first_job_there_is_nothing_to_miss(instance: dg.DagsterInstance) -> None:
-    result = newest_verification(instance, "nothing")
+    result = newest_verification(instance, dg.AssetKey("nothing"))
     assert result.passed
     assert result.description == "No job has completed yet."

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from studio_pipelines.errors import InvalidParameter
-from studio_pipelines.media.audio_encode import AudioEncoder, AudioEncoding, AudioFormat
+from studio_pipelines.media.audio_encode import AudioEncoder
+from studio_pipelines.media.audio_encoding import AudioEncoding, AudioFormat
 from studio_pipelines.media.encoded_loudness import measure_file
 from studio_pipelines.media.loudness import measure
 

@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 
 from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media.k_weighting import channel_weights, k_weighting
-from studio_pipelines.media.loudness import (
-    LoudnessMeter,
-    _loudness_range_lu,
-    integrated_lufs,
-    measure,
-)
+from studio_pipelines.media.loudness import LoudnessMeter, measure
+from studio_pipelines.media.loudness_gating import integrated_lufs, short_term_range_lu
 
 Mode = pyebur128.MeasurementMode
 
@@ -66,7 +62,7 @@ def test_range_agrees_with_libebur128(seed: int) -> None:
     theirs = pyebur128.get_loudness_range(libebur128(samples, 48_000))
     # libebur128 reads the short-term loudness once a second, we read it ten times.
     once_a_second = 10 ** ((measure(samples, 48_000).short_term_lufs[29::10] + 0.691) / 10)
-    assert _loudness_range_lu(once_a_second) == pytest.approx(theirs, abs=0.002)
+    assert short_term_range_lu(once_a_second) == pytest.approx(theirs, abs=0.002)
 
 
 def test_curves_agree_with_libebur128() -> None:

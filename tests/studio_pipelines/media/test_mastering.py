@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipelines.errors import InvalidParameter, UnusableMedia
-from studio_pipelines.media.audio_encode import AudioEncoding, AudioFormat
+from studio_pipelines.media.audio_encoding import AudioEncoding, AudioFormat
 from studio_pipelines.media.loudness import measure
 from studio_pipelines.media.mastering import Mastering, master, master_file
 from studio_pipelines.media.mastering_plan import linear_gain_db, loudness_after_gain

@@ -1,4 +1,4 @@
-"""Both operations can be interrupted anywhere, soon, and leave nothing behind.
+"""The operations can be interrupted anywhere, soon, and leave nothing behind.
 
 How soon depends on the machine: two seconds where it is quiet, longer where others use its cores.
 """
@@ -56,14 +56,16 @@ def check(told: Any) -> None:
     assert max(settled) <= 1.15 * min(settled), settled
 
 
-@pytest.mark.parametrize("case", ["100mp-16", "30min"])
+@pytest.mark.parametrize("case", ["100mp-16", "30min", "demix-2"])
 def test_an_interrupt_ends_a_job_soon_and_leaves_nothing(case: str, tmp_path: Path) -> None:
     check(interrupt(case, megapixels=6, minutes=0.5, times=8, tmp_path=tmp_path))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("case", ["grey", "8k-mask", "100mp-16", "float", "30min", "30min-aac"])
+@pytest.mark.parametrize(
+    "case", ["grey", "8k-mask", "100mp-16", "float", "30min", "30min-aac", "demix-4"]
+)
 def test_an_interrupt_ends_the_largest_jobs_soon(case: str, tmp_path: Path) -> None:
     check(interrupt(case, megapixels=100, minutes=10, times=12, tmp_path=tmp_path))
 
@@ -78,13 +80,15 @@ def longest_gap(job: Job, bench: Bench) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("case", ["grey", "8k-mask", "100mp-16", "cube", "float", "30min"])
+@pytest.mark.parametrize(
+    "case", ["grey", "8k-mask", "100mp-16", "cube", "float", "30min", "demix-4"]
+)
 def test_no_native_call_keeps_the_thread_for_long(case: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     longest_gap(job_of_case(bench, case, megapixels=100, minutes=30), bench)
 
 
-@pytest.mark.parametrize("case", ["cube", "8k-mask", "30min-aac"])
+@pytest.mark.parametrize("case", ["cube", "8k-mask", "30min-aac", "demix-4"])
 def test_no_native_call_keeps_the_thread_in_a_small_job(case: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     longest_gap(job_of_case(bench, case, megapixels=4, minutes=0.3), bench)

@@ -1,0 +1,51 @@
+"""Answering a submission: at once, or when its job has ended."""
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from api.errors import JobCanceled, problem_response
+from api.presentation import job_url, present_data
+from api.state import Services
+from studio_pipelines.database_faults import DatabaseUnavailable
+from studio_pipelines.errors import problem_of
+
+
+async def answer_submitted(
+    request: Request, services: Services, job_id: str, *, at_once: bool
+) -> JSONResponse:
+    """Answer 202 at once, or wait for the job's end as long as a call may wait."""
+    if at_once:
+        return _accepted(job_id, "queued")
+    try:
+        return await _answer_when_done(request, services, job_id)
+    except DatabaseUnavailable:
+        # The job is taken all the same: a fault would have the caller send it again.
+        return _accepted(job_id, "processing")
+
+
+async def _answer_when_done(request: Request, services: Services, job_id: str) -> JSONResponse:
+    outcome = await services.jobs.wait(job_id, services.settings.sync_wait_s)
+    if outcome is None:
+        record = await services.jobs.record(job_id)
+        return _accepted(job_id, record["status"])
+    if outcome["status"] == "completed":
+        data = await services.jobs.completed_data(job_id, outcome)
+        return JSONResponse(
+            {
+                "success": True,
+                "jobId": job_id,
+                "status": "completed",
+                "cached": False,
+                "data": present_data(data, str(request.base_url)),
+            }
+        )
+    problem = outcome.get("error") or problem_of(JobCanceled("The job was canceled."))
+    return problem_response(problem, instance=request.url.path, jobId=job_id)
+
+
+def _accepted(job_id: str, status: str) -> JSONResponse:
+    return JSONResponse(
+        {"success": True, "jobId": job_id, "status": status},
+        status_code=202,
+        headers={"Location": job_url(job_id)},
+    )
