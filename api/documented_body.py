@@ -22,7 +22,7 @@ def documented_body(
     several = {"anyOf": [file, {"type": "array", "items": file}]}
     parts = {name: several if many else file for name, many in files.items()}
     form = {"type": "object", "properties": {"params": {"type": "string"}, **parts}}
-    schema = model.model_json_schema(by_alias=True)
+    schema = _whole(model.model_json_schema(by_alias=True))
     return {
         "required": True,
         "content": {
@@ -33,3 +33,20 @@ def documented_body(
             "multipart/form-data": {"schema": form},
         },
     }
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the models that a schema refers to in their places: within a document they have none."""
+    models = schema.pop("$defs", {})
+
+    def put(part: Any) -> Any:
+        if isinstance(part, list):
+            return [put(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        rest = {name: put(one) for name, one in part.items() if name != "$ref"}
+        if "$ref" not in part:
+            return rest
+        return {**put(models[part["$ref"].rpartition("/")[2]]), **rest}
+
+    return put(schema)

@@ -1,4 +1,4 @@
-"""Compose and render the sample piece: four stems, and the mix that is exactly their sum.
+"""Compose and render the sample piece: four stems, the mix that is exactly their sum, and a voice.
 
 The piece is this file: eight bars in A minor that grow from a lone electric piano to the full band.
 Rendering needs the ``fluidsynth`` command and the FluidR3 General MIDI sound font:
@@ -166,6 +166,17 @@ def lead() -> list[Note]:
     ]
 
 
+def voice() -> list[Note]:
+    """A choir in unison over the second half, in a tenor's range, a phrase a bar."""
+    phrase = (
+        (16.0, 1.4, 60), (17.5, 0.45, 59), (18.0, 1.9, 57),
+        (20.0, 1.4, 57), (21.5, 0.45, 55), (22.0, 1.9, 53),
+        (24.0, 1.4, 55), (25.5, 0.45, 57), (26.0, 1.9, 59),
+        (28.0, 1.4, 62), (29.5, 0.45, 60), (30.0, 1.9, 59), (32.0, 3.6, 57),
+    )  # fmt: skip
+    return [Note(start, length, pitch, 96) for start, length, pitch in phrase]
+
+
 STEMS = {
     "drums": Stem(6.0, [Part(0, 64, 20, drums(), DRUM_CHANNEL)], centred=True),
     "bass": Stem(2.0, [Part(33, 64, 0, bass())], centred=True),
@@ -175,6 +186,9 @@ STEMS = {
     ),
     "lead": Stem(-2.0, [Part(73, 58, 55, lead())]),
 }
+# Not in the mix: laid over other stems it makes songs with a voice whose parts are known.
+VOICE = Stem(0.0, [Part(52, 64, 30, voice())], centred=True)
+VOICE_S = slice(10, 22)
 
 
 def midi_file(parts: list[Part]) -> bytes:
@@ -232,13 +246,21 @@ def render(stem: Stem, sound_font: Path) -> np.ndarray:
     return samples * 10 ** (stem.balance_db / 20)
 
 
+def as_loud_as(band: np.ndarray, voice_samples: np.ndarray) -> np.ndarray:
+    """Bring the voice to the band's root mean square while it sings, in whole 16-bit steps."""
+    singing = slice(VOICE_S.start * SAMPLE_RATE_HZ, VOICE_S.stop * SAMPLE_RATE_HZ)
+    level = np.square(band[singing].astype(float)).mean() / np.square(voice_samples[singing]).mean()
+    return np.rint(voice_samples * np.sqrt(level)).astype(np.int32)
+
+
 def main(sound_font: Path) -> None:
-    """Write the stems and the mix as 16-bit FLAC."""
+    """Write the stems, the mix and the voice as 16-bit FLAC."""
     stems = {name: render(stem, sound_font) for name, stem in STEMS.items()}
     scale = 10 ** (MIX_PEAK_DBFS / 20) * 32767 / np.abs(sum(stems.values())).max()
     # Rounding before adding makes the mix exactly the sum of the files.
     steps = {name: np.rint(stem * scale).astype(np.int32) for name, stem in stems.items()}
     steps["mix"] = sum(steps.values(), np.zeros_like(steps["bass"]))
+    steps["voice"] = as_loud_as(steps["mix"] - steps["lead"], render(VOICE, sound_font))
     for name, samples in steps.items():
         sf.write(
             SAMPLES / f"music-{name}.flac", samples.astype(np.int16), SAMPLE_RATE_HZ, "PCM_16",

@@ -51,6 +51,15 @@ def test_the_mix_grows_and_has_headroom() -> None:
     assert 20 * np.log10(np.abs(mix).max()) == pytest.approx(-6, abs=0.01)
 
 
+def test_the_voice_fits_over_the_band_and_is_as_loud() -> None:
+    voice, band = read_music("voice"), sum(read_music(name) for name in STEMS[:3])
+    singing = slice(10 * 44_100, 22 * 44_100)
+    levels = [np.square(one[singing] / 32768).mean() for one in (voice, band)]
+    assert levels[0] == pytest.approx(levels[1], rel=1e-3)
+    assert np.abs(voice + read_music("mix")).max() < 32768
+    assert not voice[: 9 * 44_100].any()
+
+
 @pytest.mark.parametrize("name", STEMS)
 def test_no_stem_is_silent(name: str) -> None:
     assert 20 * np.log10(np.abs(read_music(name)).max() / 32768) > -20

@@ -12,7 +12,7 @@ from api.job_archive import JobFilter, JobStatus
 from api.job_events import checked_id, has_all
 from api.presentation import job_url, present_job
 from api.state import ServicesDep
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import queues
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -108,12 +108,12 @@ async def delete_job(job_id: str, services: ServicesDep) -> Response:
 
 
 def operations_named(names: list[str] | None) -> tuple[str, ...]:
-    """Return the operations to list the jobs of: those named, or all.
+    """Return the operations and chains to list the jobs of: those named, or all.
 
     Raises:
         InvalidRequest: There is none of such a name.
     """
-    known = tuple(operations())
+    known = tuple(queues())
     for name in names or ():
         if name not in known:
             raise InvalidRequest(

@@ -4,41 +4,37 @@ import math
 from typing import Any
 
 from studio_pipelines.media.audio import AudioClip
-from studio_pipelines.media.demixing import Demix, DemixSettings
+from studio_pipelines.media.demixing import Demix
 from studio_pipelines.media.loudness import decibels
-from studio_pipelines.media.separation import StemOffer, StemPlan
+from studio_pipelines.media.stem_files import DemixSettings
 
 RESIDUAL_TARGET_DB = -80.0
 """Stems that are to add up to the sound must do so to this, before they are encoded."""
 
 
-def metrics(demix: Demix, offer: StemOffer, plan: StemPlan) -> dict[str, Any]:
+def metrics(demix: Demix) -> dict[str, Any]:
     """Give what was done to the sound."""
-    remainder = plan.family.remainder
-    made_by = {
-        name: offer.made_by.get(name, "sound less the other stems")
-        if name == remainder
-        else offer.made_by.get(name, "network")
-        for name in plan.kept
-    }
+    remainder, known = demix.plan.family.remainder, demix.offer.made_by
+    usual = {remainder: "sound less the other stems"}
+    made_by = {name: known.get(name, usual.get(name, "network")) for name in demix.plan.kept}
     return {
         "inferMs": round(1000 * demix.infer_s, 1),
         "sampleRate": demix.sample_rate_hz,
         "channels": demix.channels,
         "frames": demix.frames,
-        "gainDb": _figure(decibels(demix.gain)),
-        "clippedSamples": demix.clipped_samples,
+        "gainDb": _figure(decibels(demix.written.gain)),
+        "clippedSamples": demix.written.clipped_samples,
         "madeBy": made_by,
     }
 
 
-def verification(demix: Demix, plan: StemPlan) -> dict[str, Any]:
+def verification(demix: Demix) -> dict[str, Any]:
     """Give what the stems and their files measure.
 
     A division whose last stem is found by subtraction must add up to the sound; one that a network
     makes alone need not, and its residual is told.
     """
-    target_db = None if plan.family.remainder is None else RESIDUAL_TARGET_DB
+    target_db = None if demix.plan.family.remainder is None else RESIDUAL_TARGET_DB
     adds_up = target_db is None or demix.residual_db <= target_db
     levels = demix.check.levels
     has_length = all(level.frames == demix.frames for level in levels.values())
@@ -59,9 +55,7 @@ def verification(demix: Demix, plan: StemPlan) -> dict[str, Any]:
     }
 
 
-def notes(
-    clip: AudioClip, demix: Demix, settings: DemixSettings, plan: StemPlan, model_hz: int
-) -> tuple[str, ...]:
+def notes(clip: AudioClip, demix: Demix, settings: DemixSettings) -> tuple[str, ...]:
     """Give the sentences that a person should know of."""
     told = list(clip.notes)
     if clip.channels > 2:
@@ -75,16 +69,17 @@ def notes(
             f"{settings.encoding.format} cannot hold {wanted_hz} samples a second; the files have "
             f"{demix.sample_rate_hz}."
         )
-    if min(demix.sample_rate_hz, clip.sample_rate_hz) > model_hz:
-        place = plan.family.remainder or "no stem"
-        told.append(f"The model hears up to {model_hz // 2} Hz; what is above is in {place}.")
-    if demix.gain < 1:
+    if min(demix.sample_rate_hz, clip.sample_rate_hz) > demix.model_rate_hz:
+        place, top_hz = demix.plan.family.remainder or "no stem", demix.model_rate_hz // 2
+        told.append(f"The model hears up to {top_hz} Hz; what is above is in {place}.")
+    if demix.written.gain < 1:
+        lowered_db = -decibels(demix.written.gain)
         told.append(
-            f"All stems were lowered by {-decibels(demix.gain):.2f} dB, for one would have been "
-            "beyond full scale."
+            f"All stems were lowered by {lowered_db:.2f} dB, for one would have been beyond full "
+            "scale."
         )
-    if demix.clipped_samples:
-        told.append(f"{demix.clipped_samples} samples beyond full scale were cut off.")
+    if demix.written.clipped_samples:
+        told.append(f"{demix.written.clipped_samples} samples beyond full scale were cut off.")
     if not any(math.isfinite(level.sample_peak_db) for level in demix.check.levels.values()):
         told.append("The sound is silent, and so are its stems.")
     return tuple(told)

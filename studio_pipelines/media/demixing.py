@@ -9,39 +9,17 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from studio_pipelines.media.audio import AudioClip, Samples
-from studio_pipelines.media.audio_blocks import BLOCK_FRAMES
+from studio_pipelines.media.audio import AudioClip
 from studio_pipelines.media.audio_chain import ReportProgress, ReportShare, Resampler, part_of
-from studio_pipelines.media.audio_encode import AudioEncoder, AudioEncoding
 from studio_pipelines.media.sample_store import SampleStore, Sound
-from studio_pipelines.media.separation import Separation, StemPlan, Stems
+from studio_pipelines.media.separation import Separation, StemOffer, StemPlan, Stems
 from studio_pipelines.media.separation_input import as_stereo_at, programme_of
 from studio_pipelines.media.stem_check import StemsCheck, check_stems
-from studio_pipelines.media.stem_plots import stem_picture
+from studio_pipelines.media.stem_files import DemixSettings, WrittenStems, write_stems
 from studio_pipelines.media.stem_residual import ResidualMeter
-
-ClipMode = Literal["rescale", "clamp", "none"]
-
-
-@dataclass(frozen=True)
-class DemixSettings:
-    """How the stems are stored.
-
-    Attributes:
-        encoding: Format of the files.
-        clip_mode: What is done about stems beyond full scale where the format ends there:
-            ``rescale`` lowers all by the same gain, ``clamp`` and ``none`` cut them off; in a float
-            format ``clamp`` cuts and the others leave them as they are.
-        sample_rate_hz: Rate of the files, or None for the source's own.
-    """
-
-    encoding: AudioEncoding
-    clip_mode: ClipMode = "rescale"
-    sample_rate_hz: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,26 +27,26 @@ class Demix:
     """What was made, and what it measures.
 
     Attributes:
-        files: The stems' files by name, in the order of the plan.
-        pictures: Waveform and spectrogram of each, PNG.
+        offer: What the model could have made.
+        plan: What was asked of it.
+        model_rate_hz: Rate that it works at.
         sample_rate_hz: Rate of the files.
         channels: Their channels.
         frames: Their length.
-        gain: Factor that all stems were multiplied by.
-        clipped_samples: Samples cut off at full scale, over all files.
+        written: The files.
         residual_db: Sum of all stems less the sound, before the gain and the encoding, relative to
             the sound; -inf where it is nothing.
         check: What the files measure.
         infer_s: Time spent separating.
     """
 
-    files: dict[str, Path]
-    pictures: dict[str, bytes]
+    offer: StemOffer
+    plan: StemPlan
+    model_rate_hz: int
     sample_rate_hz: int
     channels: int
     frames: int
-    gain: float
-    clipped_samples: int
+    written: WrittenStems
     residual_db: float
     check: StemsCheck
     infer_s: float
@@ -109,27 +87,19 @@ def demix_file(
         separating = part_of(report_progress, 0.05, 0.75, "separating")
         job = _Job(separation, plan, programme, rate_hz, folder)
         residual_db, infer_s = _separate(job, stores, separating)
-        gain = _gain(stores, settings)
-        files: dict[str, Path] = {}
-        pictures: dict[str, bytes] = {}
-        clipped = 0
-        for n, (name, store) in enumerate(stores.items()):
-            share = [0.75 + 0.15 * k / len(stores) for k in (n, n + 1)]
-            writing = part_of(report_progress, share[0], share[1], "encoding")
-            files[name] = folder / f"{name}.{settings.encoding.extension}"
-            clipped += _write(files[name], store, settings, rate_hz, gain, clip.tags, writing)
-            pictures[name] = stem_picture(store, rate_hz, name)
-        whole = (programme, gain) if plan.is_whole else None
+        encoding = part_of(report_progress, 0.75, 0.9, "encoding")
+        written = write_stems(stores, rate_hz, clip.tags, settings, folder, encoding)
         checking = part_of(report_progress, 0.9, 1.0, "measuring the files")
-        check = check_stems(files, programme.frames, whole, checking)
+        whole = (programme, written.gain) if plan.is_whole else None
+        check = check_stems(written.files, programme.frames, whole, checking)
         return Demix(
-            files=files,
-            pictures=pictures,
+            offer=separation.offer,
+            plan=plan,
+            model_rate_hz=separation.sample_rate_hz,
             sample_rate_hz=rate_hz,
             channels=programme.channels,
             frames=programme.frames,
-            gain=gain,
-            clipped_samples=clipped,
+            written=written,
             residual_db=residual_db,
             check=check,
             infer_s=infer_s,
@@ -217,46 +187,3 @@ def _resampled(blocks: Iterator[Stems], names: tuple[str, ...], job: _Job) -> It
     # Two changes of the rate may round the length down.
     missing = max(0, job.programme.frames - made - len(ready[names[0]]))
     yield {name: np.pad(samples, ((0, missing), (0, 0))) for name, samples in ready.items()}
-
-
-def _gain(stores: dict[str, SampleStore], settings: DemixSettings) -> float:
-    """Give one factor for all stems: their sum stays the sound."""
-    if settings.clip_mode != "rescale" or settings.encoding.bit_depth == 32:
-        return 1.0
-    highest = 1 - 2 * settings.encoding.quantisation_step
-    peak = max(store.peak for store in stores.values())
-    return min(1.0, highest / peak) if peak > 0 else 1.0
-
-
-def _write(
-    path: Path,
-    store: SampleStore,
-    settings: DemixSettings,
-    rate_hz: int,
-    gain: float,
-    tags: dict[str, str],
-    report_share: ReportShare | None,
-) -> int:
-    """Encode one stem; give how many samples were cut off at full scale."""
-    cuts = settings.clip_mode == "clamp" or settings.encoding.bit_depth != 32
-    clipped = 0
-    with AudioEncoder(
-        path, settings.encoding, rate_hz, store.channels, tags=tags, frames=store.frames
-    ) as encoder:
-        for start in range(0, store.frames, BLOCK_FRAMES):
-            if report_share:
-                report_share(start / store.frames)
-            block = store.read(start, min(start + BLOCK_FRAMES, store.frames))
-            if gain != 1.0:
-                block *= np.float32(gain)
-            if cuts:
-                clipped += _clamp(block)
-            encoder.write(block)
-    return clipped
-
-
-def _clamp(block: Samples) -> int:
-    beyond = int(np.count_nonzero(np.abs(block) > 1))
-    if beyond:
-        np.clip(block, -1, 1, out=block)
-    return beyond

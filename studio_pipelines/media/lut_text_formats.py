@@ -62,7 +62,7 @@ def parse_3dl(data: bytes) -> Lut:
     levels = _numbers(name, lines[:1], len(lines[0].split()))[0]
     edge = len(levels)
     check_size("The number of input levels", edge, MAX_TABLE_SIZE)
-    even = np.arange(edge) * (levels[-1] / (edge - 1))
+    even: _Doubles = np.linspace(float(levels[0]), float(levels[-1]), edge)
     if levels[0] != 0 or levels[-1] <= 0 or np.abs(levels - even).max() > 1:
         _refuse(name, "has input levels that are not evenly spaced from 0.")
     rows = _numbers(name, lines[1:], 3) if len(lines) > 1 else np.empty((0, 3))
@@ -134,11 +134,9 @@ def _assembled(curves: list[tuple[_Doubles, _Doubles]], rows: _Doubles, edge: in
     straight = edge > 0 and all(len(x) == 2 for x, _ in curves)
     shaper = np.empty((2 if straight else max(_SAMPLES, 0 if edge else len(rows)), 3), np.float32)
     for c, (x, y) in enumerate(curves):
-        inputs = x[0] + np.arange(len(shaper)) * ((x[-1] - x[0]) / (len(shaper) - 1))
-        values = np.asarray(np.interp(inputs, x, y), np.float64)
+        values: _Doubles = np.interp(np.linspace(float(x[0]), float(x[-1]), len(shaper)), x, y)
         if not edge:
-            entries = np.arange(len(rows))
-            values = np.asarray(np.interp(values * entries[-1], entries, rows[:, c]), np.float64)
+            values = np.interp(values, np.linspace(0, 1, len(rows)), rows[:, c])
         shaper[:, c] = values
     table = rows.astype(np.float32).reshape(edge, edge, edge, 3) if edge else None
     return Lut(table=table, shaper=shaper, shaper_min=low, shaper_max=high)

@@ -1,5 +1,6 @@
 """Separate a song into stems: voice, accompaniment, drums, bass and the rest."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +17,6 @@ from resources.model_cache import ModelSource
 from resources.model_folder import InstalledModel
 from resources.model_store import ModelStore
 from resources.progress import Progress
-from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.operation import (
     ModelIdentity,
@@ -27,12 +27,12 @@ from studio_pipelines.operation import (
 )
 
 if TYPE_CHECKING:
-    from studio_pipelines.media.demixing import Demix, DemixSettings
-    from studio_pipelines.media.separation import Separation, StemPlan
+    from studio_pipelines.media.audio import AudioClip
+    from studio_pipelines.media.demixing import Demix
+    from studio_pipelines.media.stem_files import DemixSettings
+    from studio_pipelines.models.stem_engines import Tuning
 
 WORKER = "audio-demixer"
-SPLEETER = "spleeter"
-SPLEETER_WINDOWS = (576, 320, 128)
 # Beside the model and the decoded samples, measured; what jobs really use is learned.
 FIRST_GUESS_MIB = 500
 FIRST_GUESS_MIB_PER_CHANNEL_SECOND = 0.2
@@ -92,12 +92,13 @@ def audio_demix(
 ) -> OperationResult:
     """Separate a song into stems that add up to it, each with a picture."""
     from studio_pipelines.media import demix_report
-    from studio_pipelines.media.demixing import demix_file
-    from studio_pipelines.media.separation import plan_stems
     from studio_pipelines.media.shared_decoder import shared_decoder
+    from studio_pipelines.models.stem_engines import Tuning, window_sizes
 
     installed = models.choose(WORKER, params.model)
-    settings, tiles = _settings(params), _tiles(installed, params)
+    tuning = Tuning(params.shifts, params.overlap, params.segment, params.seed)
+    tiles = window_sizes(installed.declaration.engine, installed.name, tuning)
+    settings = _settings(params)
     progress.report(0.0, "decoding")
     with artifacts.local_path(audio) as path:
         clip = shared_decoder().audio(path, field="audio")
@@ -111,38 +112,58 @@ def audio_demix(
         on_wait=partial(progress.report, 0.0, "waiting for memory"),
     )
     with lease, artifacts.scratch() as folder:
-
-        def work(rung: Rung) -> "tuple[Separation, StemPlan, Demix]":
-            separation = _separation(installed, params, lease.model(source), rung.tile)
-            plan = plan_stems(separation.offer, params.stems, params.two_stems)
-            report = progress.report
-            return (
-                separation,
-                plan,
-                demix_file(clip, separation, plan, settings, folder, report_progress=report),
-            )
-
-        separation, plan, demix = lease.on_ladder(work, tiles=tiles)
+        work = _Work(params, installed, tuning, clip, settings, folder, progress)
+        demix = lease.on_ladder(lambda rung: work.do(lease.model(source), rung), tiles=tiles)
         progress.report(1.0, "storing")
         assets = _store(artifacts, folder, demix, settings.encoding.media_type)
     return OperationResult(
         assets=assets,
         metrics={
             "audioSeconds": clip.duration_s,
-            **demix_report.metrics(demix, separation.offer, plan),
+            **demix_report.metrics(demix),
             "seed": params.seed,
             **lease.describe(),
         },
-        verification=demix_report.verification(demix, plan),
+        verification=demix_report.verification(demix),
         model=ModelIdentity.of(installed),
-        preview_png=demix.pictures[plan.kept[0]],
-        notes=demix_report.notes(clip, demix, settings, plan, separation.sample_rate_hz),
+        preview_png=next(iter(demix.written.pictures.values())),
+        notes=demix_report.notes(clip, demix, settings),
     )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What stays the same however often memory makes it start over."""
+
+    params: AudioDemix
+    installed: InstalledModel
+    tuning: "Tuning"
+    clip: "AudioClip"
+    settings: "DemixSettings"
+    folder: Path
+    progress: Progress
+
+    def do(self, model: Any, rung: Rung) -> "Demix":
+        from studio_pipelines.media.demixing import demix_file
+        from studio_pipelines.media.separation import plan_stems
+        from studio_pipelines.models.stem_engines import separation_by
+
+        engine = self.installed.declaration.engine
+        separation = separation_by(engine, model, self.tuning, rung.tile)
+        plan = plan_stems(separation.offer, self.params.stems, self.params.two_stems)
+        return demix_file(
+            self.clip,
+            separation,
+            plan,
+            self.settings,
+            self.folder,
+            report_progress=self.progress.report,
+        )
 
 
 def _settings(params: AudioDemix) -> "DemixSettings":
     from studio_pipelines.media.audio_encode import AudioEncoding
-    from studio_pipelines.media.demixing import DemixSettings
+    from studio_pipelines.media.stem_files import DemixSettings
 
     bits = {"wav16": 16, "wav24": 24, "float32": 32}.get(params.format)
     kind: Any = params.format if bits is None else "wav"
@@ -150,42 +171,11 @@ def _settings(params: AudioDemix) -> "DemixSettings":
     return DemixSettings(AudioEncoding(kind, bits, params.bitrate), params.clip_mode, rate_hz)
 
 
-def _tiles(installed: InstalledModel, params: AudioDemix) -> tuple[int | None, ...]:
-    """Give the sizes of the windows to try; refuse parameters that the model has no use for."""
-    if installed.declaration.engine != SPLEETER:
-        return (None,)
-    for name in ("shifts", "overlap", "segment"):
-        if getattr(params, name) is not None:
-            raise InvalidParameter(
-                f"{installed.name} has no {name}", field=name, hint="Leave it out: Demucs has it."
-            )
-    return SPLEETER_WINDOWS
-
-
 def _load(installed: InstalledModel, device: str, _precision: str) -> Any:
-    if installed.declaration.engine == SPLEETER:
-        from studio_pipelines.models.spleeter import load_spleeter
+    from studio_pipelines.models import stem_engines
 
-        checkpoints = (installed.path("vocals.ckpt"), installed.path("accompaniment.ckpt"))
-        return load_spleeter(*checkpoints, device)
-    from studio_pipelines.models.demucs_checkpoint import load_demucs
-
-    trust_pickle = bool(installed.declaration.options.get("trust_pickle", False))
-    return load_demucs(installed.folder, installed.name, trust_pickle=trust_pickle).to(device)
-
-
-def _separation(
-    installed: InstalledModel, params: AudioDemix, model: Any, window_frames: int | None
-) -> "Separation":
-    if installed.declaration.engine == SPLEETER:
-        from studio_pipelines.models.spleeter_separation import WINDOW_FRAMES, SpleeterSeparation
-
-        return SpleeterSeparation(model, window_frames=window_frames or WINDOW_FRAMES)
-    from studio_pipelines.models.demucs_separation import DemucsSeparation, DemucsSettings
-
-    asked = {"shifts": params.shifts, "overlap": params.overlap, "segment_s": params.segment}
-    given = {name: value for name, value in asked.items() if value is not None}
-    return DemucsSeparation(model, DemucsSettings(**given, seed=params.seed))
+    said = installed.declaration
+    return stem_engines.load(said.engine, said.name, installed.folder, said.options, device)
 
 
 def _store(
@@ -194,9 +184,9 @@ def _store(
     """Store the stems, in their order, and after them their pictures."""
     kept = {
         name: artifacts.adopt(path, media_type=media_type, filename=path.name)
-        for name, path in demix.files.items()
+        for name, path in demix.written.files.items()
     }
-    for name, png in demix.pictures.items():
+    for name, png in demix.written.pictures.items():
         picture = folder / f"{name}.png"
         picture.write_bytes(png)
         kept[f"{name}Picture"] = artifacts.adopt(
@@ -211,7 +201,10 @@ def _preload() -> None:
     from studio_pipelines.media import stem_plots  # noqa: F401  matplotlib is slow to import
     from studio_pipelines.media.accompaniment_split import accompaniment_masks
     from studio_pipelines.media.loudness import measure
-    from studio_pipelines.models import spleeter_separation  # noqa: F401  torch is slow to import
+    from studio_pipelines.models import (  # noqa: F401  torch is slow to import
+        demucs_separation,
+        spleeter_separation,
+    )
 
     # Compiled kernels: the medians of the masks, and the loudness meter.
     accompaniment_masks(np.ones((64, 64), np.float32), 10.0, 0.02)

@@ -41,7 +41,7 @@ def stem_mix(
     progress: Progress,
 ) -> OperationResult:
     """Add the stems of a song up, each with its own gain."""
-    from studio_pipelines.media.stem_mix import MIX_ENCODING, mix_stems
+    from studio_pipelines.media.stem_mixing import MIX_ENCODING, mix_stems
 
     sounds = {
         name: asset

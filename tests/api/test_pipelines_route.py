@@ -38,6 +38,12 @@ def test_a_chain_answers_in_the_same_envelope(studio: RunningStudio, pixel_png: 
     record = studio.job(body["jobId"])
     assert record["operation"] == "copy-twice"
     assert record["data"] == data
+    listed = studio.client.get("/api/jobs", params={"operation": "copy-twice"}).json()["jobs"]
+    assert body["jobId"] in {job["jobId"] for job in listed}
+    again = studio.client.post(f"/api/jobs/{body['jobId']}/retry")
+    assert again.status_code == 202, again.text
+    repeated = studio.job_once(again.json()["jobId"], "completed", "failed")
+    assert list(repeated["data"]["steps"]) == ["file_copy", "again"]
 
 
 def test_a_form_with_files_and_fields_of_steps(studio: RunningStudio, pixel_png: bytes) -> None:
@@ -142,9 +148,13 @@ def test_a_chain_that_lacks_an_operation_says_which(studio: RunningStudio) -> No
 
 
 def test_each_chain_is_in_the_openapi_document(studio: RunningStudio) -> None:
-    paths = studio.client.get("/openapi.json").json()["paths"]
+    document = studio.client.get("/openapi.json")
+    assert "$defs" not in document.text
+    paths = document.json()["paths"]
     body = paths[TWICE]["post"]["requestBody"]["content"]
-    assert set(body["application/json"]["schema"]["properties"]) >= {"image", "file_copy", "again"}
+    properties = body["application/json"]["schema"]["properties"]
+    assert set(properties) >= {"image", "file_copy", "again"}
+    assert properties["again"]["properties"]["secondsTaken"]["maximum"] == 60
     assert body["application/json"]["examples"]["slow"]["value"]["again"] == {"secondsTaken": 2}
     assert "image" in body["multipart/form-data"]["schema"]["properties"]
     assert paths[TWICE]["post"]["summary"] == "Copy a file, and copy the copy"

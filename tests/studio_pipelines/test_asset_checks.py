@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from studio_pipelines.asset_checks import asset_checks, newest_verification
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import chains, operations
 from studio_pipelines.verification import CHECK_NAME, verification_evaluation
 
 
@@ -52,9 +52,13 @@ def test_figures_and_words_become_metadata() -> None:
     }
 
 
-def test_there_is_one_for_each_operation() -> None:
+def test_there_is_one_for_each_operation_and_each_step_of_a_chain() -> None:
     keys = {key for check in asset_checks() for key in check.check_keys}
-    assert keys == {dg.AssetCheckKey(dg.AssetKey(name), CHECK_NAME) for name in operations()}
+    within = {place.asset_key for chain in chains().values() for place in chain.places.values()}
+    assert keys == {
+        dg.AssetCheckKey(key, CHECK_NAME)
+        for key in (*(dg.AssetKey(name) for name in operations()), *within)
+    }
 
 
 def test_run_on_demand_it_reads_the_newest_result_again(instance: dg.DagsterInstance) -> None:

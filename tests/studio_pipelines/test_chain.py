@@ -41,7 +41,7 @@ def execute(
         resources={
             "artifacts": store,
             "gpu": Gpu(preference="cpu"),
-            "progress": Progress(redis_url=""),
+            "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
             "io_manager": dg.mem_io_manager,
         },
         raise_on_error=False,

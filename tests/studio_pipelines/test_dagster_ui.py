@@ -29,6 +29,11 @@ query ($key: AssetKeyInput!) {
     checks { name executionForLatestMaterialization { status runId evaluation {
       success severity metadataEntries { label ... on TextMetadataEntry { text } } } } } } } } }
 }"""
+LINEAGE = """
+query ($key: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $key) { ... on AssetNode {
+    dependencyKeys { path } assetMaterializations(limit: 1) { runId } } }
+}"""
 OBSERVED = """
 query ($key: AssetKeyInput!) {
   assetOrError(assetKey: $key) { ... on Asset { assetObservations(limit: 50) {
@@ -101,6 +106,25 @@ def test_a_check_run_from_the_ui_reads_the_newest_job_again(
     assert (shown["runId"], shown["status"]) == (run_id, "SUCCEEDED")
     told = {entry["label"]: entry.get("text") for entry in shown["evaluation"]["metadataEntries"]}
     assert told["job"] == job_id
+
+
+def test_a_chain_shows_its_assets_with_what_they_are_made_from(
+    studio: RunningStudio, pixel_png: bytes
+) -> None:
+    answer = studio.client.post(
+        "/api/pipelines/copy-join", json={"image": studio.upload(pixel_png)}
+    )
+    assert answer.status_code == 200, answer.text
+    run_id = run_id_of(answer.json()["jobId"])
+    lineage = {
+        "copy_join/file_copy": set(),
+        "copy_join/file_copy/copy": {"copy_join/file_copy"},
+        "copy_join/files_join": {"copy_join/file_copy/copy", "copy_join/file_copy/cover"},
+    }
+    for key, made_from in lineage.items():
+        node = ask(studio, LINEAGE, key={"path": key.split("/")})["assetNodeOrError"]
+        assert {"/".join(one["path"]) for one in node["dependencyKeys"]} == made_from
+        assert [one["runId"] for one in node["assetMaterializations"]] == [run_id]
 
 
 def test_retention_runs_on_a_worker(studio: RunningStudio) -> None:

@@ -1,15 +1,18 @@
 import pytest
 
 from resources.run_tags import COMMON_QUEUE
-from studio_pipelines.catalogue import operations
+from studio_pipelines.catalogue import chains, operations
+from studio_pipelines.catalogue import queues as all_queues
 from studio_pipelines.lanes import lane_named, lanes
 
 
-def test_every_operation_has_its_queue_in_exactly_one_lane() -> None:
+def test_every_operation_and_chain_has_its_queue_in_exactly_one_lane() -> None:
     queues = [queue for lane in lanes() for queue in lane.queues if queue != COMMON_QUEUE]
-    assert sorted(queues) == sorted(operations())
+    assert sorted(queues) == sorted(all_queues().values())
     for operation in operations().values():
         assert operation.name in lane_named(operation.lane).queues
+    for chain in chains().values():
+        assert chain.queue in lane_named(chain.lane).queues
 
 
 def test_lanes_are_in_order_and_have_work() -> None:

@@ -62,6 +62,21 @@ def each(
     return _copy(name, image, artifacts)
 
 
+@studio_op(FileCopy)
+def names(
+    context: dg.OpExecutionContext,
+    params: FileCopy,
+    made: Mapping[str, Artifact],
+    artifacts: ArtifactStore,
+) -> OperationResult:
+    """Copy what the step before has made under the name of copy."""
+    return _copy("second", made["copy"], artifacts)
+
+
+def names_job() -> dg.JobDefinition:
+    return job_of_ops("by_name", lambda: names(first()))
+
+
 def chain_job() -> dg.JobDefinition:
     return job_of_ops("chain", lambda: second(first()))
 
@@ -165,6 +180,19 @@ def test_a_list_that_the_first_op_had_done_is_handed_on(
         items = newest_result(instance, "second")["items"]
         made = [store.open(store.get(item["assets"]["copy"]["id"])).read() for item in items]
         assert made == [b"a firstsecond", b"b firstsecond"]
+
+
+def test_all_that_the_first_op_had_made_is_handed_on_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAIN_DIR", str(tmp_path))
+    store = ArtifactStore(url=store_url())
+    ops = {"first": {"inputs": {"image": keep(store, b"picture ")}}}
+    with dies_once(tmp_path, names_job, ops) as (instance, run_id):
+        execute(instance, run_id, names_job, resume=True)
+        assert executed(tmp_path) == ["first", "second", "second"]
+        kept = newest_result(instance, "names")["assets"]["copy"]
+        assert store.open(store.get(kept["id"])).read() == b"picture firstsecond"
 
 
 @pytest.mark.parametrize("deleted", [False, True])

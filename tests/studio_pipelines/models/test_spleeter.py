@@ -36,6 +36,25 @@ def level_db(samples: np.ndarray, reference: np.ndarray) -> float:
     return 10 * np.log10(next(energies) / next(energies))
 
 
+def test_a_voice_is_told_from_what_accompanies_it(spleeter: Spleeter) -> None:
+    """Songs that nothing was tuned on: the voice over four accompaniments of the same loudness."""
+    rows = slice(10 * 44_100, 22 * 44_100)
+    stems = {
+        name: soundfile.read(SAMPLES / f"music-{name}.flac", dtype="float32")[0][rows]
+        for name in ("voice", "drums", "bass", "other", "lead")
+    }
+    gains: dict[str, tuple[float, float]] = {}
+    for parts in ("drums bass other", "drums bass other lead", "bass other", "drums bass"):
+        accompaniment = sum(stems[part] for part in parts.split())
+        level = np.square(accompaniment).mean() / np.square(stems["voice"]).mean()
+        voice = stems["voice"] * np.sqrt(level)
+        found = separated(spleeter, voice + accompaniment, ("vocals",))["vocals"]
+        # Of the same loudness, and with one error, both have the same signal-to-distortion ratio.
+        gains[parts] = (-level_db(found - voice, voice), -level_db(found - voice, accompaniment))
+    assert min(min(pair) for pair in gains.values()) >= 7, gains
+    assert np.mean(list(gains.values()), axis=0).min() >= 9, gains
+
+
 def test_windows_have_no_seams(spleeter: Spleeter, song: np.ndarray) -> None:
     whole = separated(spleeter, song, ("vocals", "drums"), window_frames=1024)
     windows = separated(spleeter, song, ("vocals", "drums"), window_frames=320)

@@ -8,7 +8,7 @@ from running_studio import RunningStudio, running_studio
 
 from studio_pipelines.settings import load_settings
 
-SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def mix_stems(
     expected = max(frames for _, _, frames, _ in opened.values())
     frames, peak = 0, 0.0
     with AudioEncoder(target, MIX_ENCODING, rate_hz, channels, frames=expected) as encoder:
-        for blocks in _side_by_side([blocks for *_, blocks in opened.values()], channels):
+        for blocks in side_by_side([blocks for *_, blocks in opened.values()], channels):
             report_progress(min(1.0, frames / max(1, expected)))
             total = np.zeros(blocks[0].shape, np.float64)
             for factor, block in zip(factors, blocks, strict=True):
@@ -89,7 +89,7 @@ def _one_format(opened: Mapping[str, tuple[int, int, int, Iterator[Block]]]) -> 
     return next(iter(formats.values()))
 
 
-def _side_by_side(streams: list[Iterator[Block]], channels: int) -> Iterator[list[Block]]:
+def side_by_side(streams: list[Iterator[Block]], channels: int) -> Iterator[list[Block]]:
     """Give blocks of equal length, one a stream, until the longest ends; zeros follow an end."""
     rests = [np.empty((0, channels), np.float32) for _ in streams]
     live = [True] * len(streams)

@@ -1,0 +1,89 @@
+"""The studio's own chains, on real servers, models and media."""
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from running_studio import RunningStudio, problem_in
+
+from studio_pipelines.catalogue import chains, declared_chains
+
+pytestmark = pytest.mark.stack
+RATE_HZ = 44_100
+
+
+def posted(studio: RunningStudio, chain: str, **fields: Any) -> dict[str, Any]:
+    answer = studio.client.post(f"/api/pipelines/{chain}", json=fields, timeout=120)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+def wav_of(samples: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE_HZ, "FLOAT", format="WAV")
+    return file.getvalue()
+
+
+def heard(studio: RunningStudio, step: dict[str, Any], name: str) -> np.ndarray:
+    content = studio.client.get(step["assets"][name]["url"]).content
+    return soundfile.read(io.BytesIO(content), always_2d=True)[0]
+
+
+def level_db(samples: np.ndarray) -> float:
+    return 10 * math.log10(max(1e-30, float(np.mean(np.square(samples)))))
+
+
+def test_demix_master_mixes_the_stems_anew_and_masters_the_mix(
+    media_studio: RunningStudio, samples: Path
+) -> None:
+    song = soundfile.read(samples / "music-mix.flac")[0][: 8 * RATE_HZ]
+    audio = media_studio.upload(wav_of(song))
+    data = posted(
+        media_studio,
+        "demix-master",
+        audio=audio,
+        audio_demix={"stems": 4},
+        stem_mix={"gains": {"drums": -4.0}, "mute": ["bass"]},
+        audio_master={"targetLufs": -18, "format": "flac"},
+    )
+    assert list(data["steps"]) == ["audio_demix", "stem_mix", "audio_master"]
+    demix, mix, master = data["steps"].values()
+    stems = {name: heard(media_studio, demix, name) for name in ("vocals", "drums", "other")}
+    wanted = stems["vocals"] + stems["other"] + stems["drums"] * 10 ** (-4 / 20)
+    found = heard(media_studio, mix, "mix")
+    assert level_db(found - wanted) - level_db(wanted) <= -120
+    assert mix["metrics"]["stems"] == 3
+    assert master["verification"]["passed"] is True
+    assert data["url"] == master["assets"]["master"]["url"]
+    assert data["assets"]["master"]["mediaType"] == "audio/flac"
+    assert demix["verification"]["residualDb"] <= -80
+
+
+def test_demix_master_without_gains_mixes_the_song_itself(
+    media_studio: RunningStudio, samples: Path
+) -> None:
+    song = soundfile.read(samples / "music-mix.flac")[0][: 4 * RATE_HZ]
+    data = posted(media_studio, "demix-master", audio=media_studio.upload(wav_of(song)))
+    found = heard(media_studio, data["steps"]["stem_mix"], "mix")
+    assert level_db(found - song) - level_db(song) <= -120
+
+
+def test_a_stem_that_the_song_has_not_is_said(media_studio: RunningStudio, samples: Path) -> None:
+    song = soundfile.read(samples / "music-mix.flac")[0][:RATE_HZ]
+    fields = {"audio": media_studio.upload(wav_of(song)), "stem_mix": {"mute": ["flute"]}}
+    answer = media_studio.client.post("/api/pipelines/demix-master", json=fields, timeout=120)
+    error = problem_in(answer, 422, "invalid_parameter")
+    assert error["field"] == "stem_mix.mute"
+    assert error["hint"] == "This song has vocals, accompaniment."
+
+
+def test_what_is_not_built_says_what_it_lacks(media_studio: RunningStudio) -> None:
+    for name, chain in declared_chains().items():
+        if name not in chains():
+            answer = media_studio.client.post(f"/api/pipelines/{name}", json={})
+            error = problem_in(answer, 501, "not_built")
+            assert chain.steps[0].name in error["message"]
