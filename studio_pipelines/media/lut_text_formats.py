@@ -136,8 +136,7 @@ def _assembled(curves: list[tuple[_Doubles, _Doubles]], rows: _Doubles, edge: in
     for c, (x, y) in enumerate(curves):
         values: _Doubles = np.interp(np.linspace(float(x[0]), float(x[-1]), len(shaper)), x, y)
         if not edge:
-            entries = np.arange(len(rows))
-            values = np.asarray(np.interp(values * entries[-1], entries, rows[:, c]), np.float64)
+            values = np.interp(values, np.linspace(0, 1, len(rows)), rows[:, c])
         shaper[:, c] = values
     table = rows.astype(np.float32).reshape(edge, edge, edge, 3) if edge else None
     return Lut(table=table, shaper=shaper, shaper_min=low, shaper_max=high)
