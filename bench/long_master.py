@@ -162,7 +162,7 @@ def main() -> None:
             row = {"minutes": minutes, "way": chain, **speeds, **found}
             figures["rows"].append(row)
             print(row)
-    write_record("long_master", figures)
+            write_record("long_master", figures)  # the next row takes minutes
 
 
 if __name__ == "__main__":
