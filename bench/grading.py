@@ -1,9 +1,9 @@
 """What a whole grade takes: the neural one of a 12-megapixel photo, and 1080p video.
 
 Run: ``python -m bench.grading``. Writes ``bench/results/grading.json``. The photo is the sample
-``tower.jpg``, darkened and enlarged; the video is synthetic, H.264. Without encoding: decoding in the helper and
-grading, as a job does both at once; the peer is FFmpeg's own decoder with its ``lut3d`` filter, in
-one process, on as many threads.
+``tower.jpg``, darkened and enlarged; the video is synthetic, H.264. Its frames are decoded in the
+helper and graded, as a job does both at once, and not encoded; the peer is FFmpeg's own decoder
+with its ``lut3d`` filter, in one process, on as many threads.
 """
 
 import json

@@ -52,12 +52,14 @@ class Step:
         alias: Name of the step where it is not the op's, as in a chain that has one op twice.
         parts: Names of results that are assets of their own in the Dagster UI.
         defaults: Parameters that are other than the operation's own defaults.
+        withheld: Inputs that a request cannot give, as they stand in for what the chain gives.
     """
 
     does: str | InnerOp
     alias: str | None = None
     parts: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    withheld: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -226,7 +228,8 @@ class LinkedChain:
     def _open_inputs(self, step: str) -> dict[str, ChainInput]:
         """Return the inputs of a step that neither another step nor the graph gives."""
         node = self.graph.node_named(step)
-        shared = {
+        (declared,) = (one for one in self.chain.steps if one.name == step)
+        given = {*declared.withheld} | {
             mapping.maps_to.input_name
             for mapping in self.graph.input_mappings
             if mapping.maps_to.node_name == step
@@ -235,7 +238,7 @@ class LinkedChain:
         return {
             one.name: self._input(step, one.name)
             for one in node.definition.input_defs
-            if one.name not in shared and not dependencies.has_deps(NodeInput(node, one))
+            if one.name not in given and not dependencies.has_deps(NodeInput(node, one))
         }
 
     def _input(self, step: str, name: str, *, shared: bool = False) -> ChainInput:

@@ -49,7 +49,7 @@ CHAINS = (
     Chain(
         name="inpaint-grade",
         compose=inpaint_grade,
-        steps=(Step("image_inpaint"), Step("grading_apply")),
+        steps=(Step("image_inpaint"), Step("grading_apply", withheld=("video",))),
         examples={
             "remove and warm": {
                 "image": _PICTURE,
@@ -61,7 +61,11 @@ CHAINS = (
     Chain(
         name="segment-inpaint-grade",
         compose=segment_inpaint_grade,
-        steps=(Step("mask_segment"), Step("image_inpaint"), Step("grading_apply")),
+        steps=(
+            Step("mask_segment"),
+            Step("image_inpaint"),
+            Step("grading_apply", withheld=("video",)),
+        ),
         examples={
             "click and remove": {
                 "image": _PICTURE,

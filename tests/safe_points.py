@@ -188,7 +188,17 @@ class Job:
     config: Mapping[str, Any]
 
 
-CASES = ("grey", "8k-mask", "100mp-16", "cube", "float", "30min", "30min-aac", "30min-flac")
+CASES = (
+    "grey",
+    "8k-mask",
+    "100mp-16",
+    "cube",
+    "float",
+    "30min",
+    "30min-aac",
+    "30min-flac",
+    "30min-shaped",
+)
 DEMIX_CASES = ("demix-2", "demix-4")
 
 
@@ -207,8 +217,12 @@ def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> J
     if "min" in case:
         config = {"target_lufs": -9.0}
         inputs["audio"] = bench.keep_sound(sound(minutes))
-        if "-" in case:
-            config["format"] = case.partition("-")[2]
+        kind = case.partition("-")[2]
+        if kind == "shaped":
+            config |= {"eq": {"tilt": 0.5}, "compress": 0.5, "width": 1.2, "lra": 5.0}
+            config |= {"sample_rate": 96_000}
+        elif kind:
+            config["format"] = kind
     elif case == "grey":
         inputs["image"] = bench.keep_picture(picture(megapixels, "uint16", 1))
         config["format"] = "tiff"

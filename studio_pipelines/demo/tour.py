@@ -1,4 +1,4 @@
-"""What the demo asks of the studio: three pictures graded, and a song mastered twice."""
+"""What the demo asks of the studio: pictures graded and mended, a song mastered and taken apart."""
 
 import json
 import mimetypes
@@ -17,6 +17,9 @@ GRADED_AT_ONCE = ("tower.jpg", "rocket-sideways.jpg")
 GRADED_IN_BACKGROUND = "coffee-p3-16bit.png"
 GRADING = "/api/grading/apply"
 MASTERING = "/api/audio/master"
+INPAINTING_AND_GRADING = "/api/pipelines/inpaint-grade"
+SEPARATING_AND_MASTERING = "/api/pipelines/demix-master"
+ISLAND = (380, 222, 508, 248)  # in the picture of the tower, in pixels
 Follow = Callable[[str], AbstractContextManager[OnProgress]]
 
 
@@ -69,6 +72,8 @@ def take_tour(client: StudioClient, output: Path, follow: Follow) -> list[Result
         *(_grade(client, name, references, output, follow) for name in names[:3]),
         _master(client, references[SONG], output, follow),
         _master_by_form(client, output, follow),
+        _remove_and_grade(client, references, output, follow),
+        _separate_and_master(client, references[SONG], output, follow),
     ]
 
 
@@ -100,6 +105,41 @@ def _master_by_form(client: StudioClient, output: Path, follow: Follow) -> Resul
     with follow(title) as on_progress:
         data = client.run_form(MASTERING, {"audio": SAMPLES / SONG}, params, on_progress)
         files = _download(client, data, output / "mastered-for-podcasts")
+    return Result(title, SAMPLES / SONG, data, files)
+
+
+def _remove_and_grade(
+    client: StudioClient, references: Mapping[str, str], output: Path, follow: Follow
+) -> Result:
+    name = GRADED_AT_ONCE[0]
+    title = f"Remove the island of {name} and grade it, in one run"
+    body = {
+        "image": references[name],
+        "image_inpaint": {"box": ISLAND},
+        "grading_apply": {"lut": references[LUT], "intensity": 0.9},
+    }
+    with follow(title) as on_progress:
+        data = client.run(INPAINTING_AND_GRADING, body, on_progress)
+        files = _download(client, data, output / "removed-and-graded")
+    return Result(title, SAMPLES / name, data, files)
+
+
+def _separate_and_master(
+    client: StudioClient, reference: str, output: Path, follow: Follow
+) -> Result:
+    title = "Separate, mix anew and master, in one run"
+    body = {
+        "audio": reference,
+        "stem_mix": {"gains": {"vocals": 3}},
+        "audio_master": {"format": "flac"},
+    }
+    with follow(title) as on_progress:
+        data = client.run_in_background(SEPARATING_AND_MASTERING, body, on_progress)
+        files = _download(client, data, output / "separated-and-mastered")
+        for name, asset in data["steps"]["audio_demix"]["assets"].items():
+            files[name] = client.download(
+                asset, output / "separated-and-mastered" / f"{name}{_suffix(asset)}"
+            )
     return Result(title, SAMPLES / SONG, data, files)
 
 

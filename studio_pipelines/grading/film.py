@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.grading.parameters import GradingApply
 from studio_pipelines.grading.recipe import matte_of
-from studio_pipelines.grading.still import Graded, Report, compared, write_cube
-from studio_pipelines.media.sniff import CUBE
+from studio_pipelines.grading.still import Graded, Report, compared, cube_of
 
 if TYPE_CHECKING:
     from studio_pipelines.media.grade_recipe import GradeRecipe
     from studio_pipelines.media.picture import Picture
-    from studio_pipelines.media.video import VideoFormat
+    from studio_pipelines.media.video import VideoFormat, VideoPixels
     from studio_pipelines.media.video_encode import VideoEncoding
 
 SAMPLED = (0.125, 0.375, 0.625, 0.875)
@@ -91,15 +90,14 @@ def grade_film(
         path = silent
     frames_stored = encoded_frames(path)
     after = samples.with_pixels(compile_grade(recipe).apply(samples.pixels))
+    cube, told = cube_of(params, recipe, folder)
     verification = {
         "passed": frames_stored == figures["frames"],
         "framesStored": frames_stored,
         **grade_verification(samples.pixels, after.pixels),
+        **told,
     }
-    files = {"video": (path, media_type.mime)}
-    if "cube" in params.outputs:
-        verification |= write_cube(recipe, folder / "grade.cube")
-        files["cube"] = (folder / "grade.cube", CUBE.mime)
+    files = {"video": (path, media_type.mime)} | cube
     files |= compared(params, samples, after, None, folder)
     return Graded(files=files, metrics=figures, verification=verification, notes=())
 
@@ -127,24 +125,24 @@ def _graded_picture(
         open_video(shared_decoder(), source, field="video") as stream,
         writing_video(target, encoding, stream.format) as writer,
     ):
-        out: Any = np.empty(_shape(stream.format), np.uint16 if stream.format.deep else np.uint8)
+        told = stream.format
+        shape = (told.height_px, told.width_px, 3)
+        out: VideoPixels = np.empty(shape, np.uint16) if told.deep else np.empty(shape, np.uint8)
         for frame in stream.frames:
             matte = matte_of(params, mask, Picture(frame.pixels))
             started_s = perf_counter()
             grade.apply(frame.pixels, mask=matte, out=out, dither=params.dither)
             grade_s += perf_counter() - started_s
             writer.write(VideoFrame(out, frame.time_stamp))
-            done = writer.frames / max(stream.format.frames_stated or 0, writer.frames)
+            done = writer.frames / max(told.frames_stated or 0, writer.frames)
             report(0.2 + 0.75 * done, "grading")
-    megapixels = writer.frames * out.shape[0] * out.shape[1] / 1e6
-    figures = {
-        "frames": writer.frames,
-        "megapixels": round(megapixels, 3),
+    return stream.format, _figures(writer.frames, out, grade_s)
+
+
+def _figures(frames: int, out: "VideoPixels", grade_s: float) -> dict[str, Any]:
+    return {
+        "frames": frames,
+        "megapixels": round(frames * out.shape[0] * out.shape[1] / 1e6, 3),
         "lutMs": round(1000 * grade_s, 3),
         "bitDepth": 8 * out.itemsize,
     }
-    return stream.format, figures
-
-
-def _shape(video: "VideoFormat") -> tuple[int, int, int]:
-    return video.height_px, video.width_px, 3

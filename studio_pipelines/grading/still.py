@@ -65,25 +65,20 @@ def grade_still(
     if recipe.path is not None:
         after = replace(after, icc_profile=recipe.path.output_profile)
     report(0.5, "measuring")
-    verification: dict[str, Any] = {"passed": True}
-    verification |= grade_verification(before.pixels, after.pixels)
-    files: dict[str, tuple[Path, str]] = {}
-    if "cube" in params.outputs:
-        verification |= write_cube(recipe, folder / "grade.cube")
-        files["cube"] = (folder / "grade.cube", CUBE.mime)
+    measured = grade_verification(before.pixels, after.pixels)
+    cube, told = cube_of(params, recipe, folder)
     report(0.7, "encoding")
     path = folder / "graded"
     encoded = _encode(params, recipe, after, path)
-    files = {"image": (path, encoded.media_type.mime), **files}
-    files |= compared(params, before, after, matte, folder)
+    image = {"image": (path, encoded.media_type.mime)}
     return Graded(
-        files=files,
+        files=image | cube | compared(params, before, after, matte, folder),
         metrics={
             "megapixels": before.height_px * before.width_px / 1e6,
             "lutMs": round(1000 * grade_s, 3),
             "bitDepth": 8 * after.pixels.dtype.itemsize,
         },
-        verification=verification,
+        verification={"passed": True, **measured, **told},
         notes=(*before.notes, *encoded.notes, *_said(params, recipe, matte)),
     )
 
@@ -115,7 +110,18 @@ def _encode(
     return encode_exr(after, path, samples=samples, colour_space=space)
 
 
-def write_cube(recipe: "GradeRecipe", path: Path) -> dict[str, Any]:
+def cube_of(
+    params: GradingApply, recipe: "GradeRecipe", folder: Path
+) -> tuple[dict[str, tuple[Path, str]], dict[str, Any]]:
+    """Write the grade's .cube if it is wanted; return its file, and what was measured of it."""
+    if "cube" not in params.outputs:
+        return {}, {}
+    path = folder / "grade.cube"
+    told = _write_cube(recipe, path)
+    return {"cube": (path, CUBE.mime)}, told
+
+
+def _write_cube(recipe: "GradeRecipe", path: Path) -> dict[str, Any]:
     """Write a grade as a .cube file.
 
     Light of the scene reaches far beyond 1, where a cube ends: then the cube takes the working

@@ -62,7 +62,7 @@ def parse_3dl(data: bytes) -> Lut:
     levels = _numbers(name, lines[:1], len(lines[0].split()))[0]
     edge = len(levels)
     check_size("The number of input levels", edge, MAX_TABLE_SIZE)
-    even: _Doubles = np.linspace(levels[0], levels[-1], edge)
+    even: _Doubles = np.linspace(float(levels[0]), float(levels[-1]), edge)
     if levels[0] != 0 or levels[-1] <= 0 or np.abs(levels - even).max() > 1:
         _refuse(name, "has input levels that are not evenly spaced from 0.")
     rows = _numbers(name, lines[1:], 3) if len(lines) > 1 else np.empty((0, 3))
@@ -134,7 +134,7 @@ def _assembled(curves: list[tuple[_Doubles, _Doubles]], rows: _Doubles, edge: in
     straight = edge > 0 and all(len(x) == 2 for x, _ in curves)
     shaper = np.empty((2 if straight else max(_SAMPLES, 0 if edge else len(rows)), 3), np.float32)
     for c, (x, y) in enumerate(curves):
-        values: _Doubles = np.interp(np.linspace(x[0], x[-1], len(shaper)), x, y)
+        values: _Doubles = np.interp(np.linspace(float(x[0]), float(x[-1]), len(shaper)), x, y)
         if not edge:
             values = np.interp(values, np.linspace(0, 1, len(rows)), rows[:, c])
         shaper[:, c] = values

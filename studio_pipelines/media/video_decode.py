@@ -65,11 +65,7 @@ def _serve(
     limits: MediaLimits,
     request: dict[str, Any],
 ) -> None:
-    if not container.streams.video:
-        raise UnusableMedia(f"The {media_type.name} file has no picture in it.")
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    check_picture_size(stream.width, stream.height, limits)
+    stream = _checked_stream(container, media_type, limits)
     if request["start_s"] > 0:
         container.seek(int(request["start_s"] * av.time_base))
     frames = container.decode(stream)
@@ -98,6 +94,17 @@ def _serve(
     # The client has named free slots ahead; they must not be taken for its next request.
     while "close" not in decoder_messages.receive(connection)[0]:
         pass
+
+
+def _checked_stream(
+    container: InputContainer, media_type: MediaType, limits: MediaLimits
+) -> av.VideoStream:
+    if not container.streams.video:
+        raise UnusableMedia(f"The {media_type.name} file has no picture in it.")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    check_picture_size(stream.width, stream.height, limits)
+    return stream
 
 
 def _all(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -87,6 +87,6 @@ def test_every_schema_admits_its_own_examples_and_nothing_unknown() -> None:
     for operation in (OPERATION, *operations().values()):
         schema = body_model(operation).model_json_schema(by_alias=True)
         assert schema["additionalProperties"] is False
-        assert set(operation.required_inputs) <= set(schema["required"])
+        assert set(operation.required_inputs) <= set(schema.get("required", []))
         for body in operation.examples.values():
             parse_submission(operation, dict(body))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from running_studio import RunningStudio, problem_in
 
 from studio_pipelines.catalogue import chains, declared_chains
@@ -79,6 +80,37 @@ def test_a_stem_that_the_song_has_not_is_said(media_studio: RunningStudio, sampl
     error = problem_in(answer, 422, "invalid_parameter")
     assert error["field"] == "stem_mix.mute"
     assert error["hint"] == "This song has vocals, accompaniment."
+
+
+def test_inpaint_grade_removes_an_object_and_grades_what_is_left(
+    media_studio: RunningStudio, samples: Path
+) -> None:
+    picture = Image.open(samples / "tower.jpg").convert("RGB").resize((320, 240))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    data = posted(
+        media_studio,
+        "inpaint-grade",
+        image=media_studio.upload(file.getvalue()),
+        image_inpaint={"box": [140, 100, 180, 140], "maskExpand": 0},
+        grading_apply={"exposure": 0.5},
+    )
+    inpainted, graded = data["steps"].values()
+    assert data["url"] == graded["url"] == graded["assets"]["image"]["url"]
+    before, after = (
+        np.asarray(Image.open(io.BytesIO(media_studio.client.get(step["url"]).content)), int)
+        for step in (inpainted, graded)
+    )
+    outside = np.ones(before.shape[:2], bool)
+    outside[95:145, 135:185] = False
+    assert (before[outside] == np.asarray(picture, int)[outside]).all()
+    assert (before[100:140, 140:180] != np.asarray(picture, int)[100:140, 140:180]).any()
+    assert after.mean() > before.mean() + 10
+    answer = media_studio.client.post(
+        "/api/pipelines/inpaint-grade",
+        json={"image": "asset:ast_0", "grading_apply": {"video": "asset:ast_0"}},
+    )
+    assert problem_in(answer, 422, "invalid_request")["field"] == "grading_apply.video"
 
 
 def test_what_is_not_built_says_what_it_lacks(media_studio: RunningStudio) -> None:

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from studio_pipelines.media.audio_plots import _curve, loudness_plot, spectrum_plot
+from studio_pipelines.media.equaliser import ToneControls
 from studio_pipelines.media.loudness import measure
 from studio_pipelines.media.mastering_target import MasteringTarget
-from studio_pipelines.media.spectrum import third_octave_spectrum
+from studio_pipelines.media.spectrum import Spectra, third_octave_spectrum
 
 RATE = 48_000
 
@@ -91,5 +92,21 @@ def test_an_hour_is_drawn_by_its_loudest_moments() -> None:
 def test_spectra_are_both_drawn() -> None:
     before = third_octave_spectrum([noise(2, 0.01)], RATE)
     after = third_octave_spectrum([noise(2, 0.1)], RATE)
-    image = picture(spectrum_plot(before, after))[80:]
+    image = picture(spectrum_plot(Spectra(before, after)))[80:]
     assert pixels(image, "#0f766e")[:, 0].mean() < pixels(image, "#94a3b8")[:-1200, 0].mean()
+
+
+def test_a_reference_is_drawn_at_the_level_of_the_master_and_the_curve_below() -> None:
+    before = third_octave_spectrum([noise(2, 0.01)], RATE)
+    after, reference = before.raised_by(12), before.raised_by(-20)
+    curve = ToneControls(low_db=6, high_db=-6).curve()
+    plain = picture(spectrum_plot(Spectra(before, after)))
+    image = picture(spectrum_plot(Spectra(before, after, reference), curve))
+    assert image.shape[0] > plain.shape[0] + 100
+    spectra, panel = image[80:540], image[560:]
+    # The dashes of the reference hide the master's line in part, and lie nowhere else.
+    rows = pixels(spectra, "#c2410c")[:, 0]
+    assert abs(np.median(rows) - np.median(pixels(spectra, "#0f766e")[:, 0])) < 8
+    drawn = pixels(panel, "#0f766e")
+    left, right = (drawn[drawn[:, 1] < 300][:, 0], drawn[drawn[:, 1] > 1100][:, 0])
+    assert left.mean() < right.mean()

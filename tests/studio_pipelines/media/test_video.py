@@ -75,13 +75,15 @@ def test_the_decoder_serves_others_after_a_video(decoder, tmp_path):
 
 def test_a_walk_that_is_broken_off_ends_the_helper(decoder, tmp_path):
     make_video(tmp_path / "a.mp4", frames=40)
-    pid = None
+    decoder.warm()
+    pid = decoder.helper_pid
+    assert pid is not None
     with pytest.raises(KeyboardInterrupt), open_video(decoder, tmp_path / "a.mp4") as stream:
-        pid = psutil.Process().children(recursive=True)[-1].pid
         for frame in stream.frames:
             if frame.time_stamp > 0:
                 raise KeyboardInterrupt
-    assert not psutil.pid_exists(pid or 0)
+    assert decoder.helper_pid is None
+    assert not psutil.pid_exists(pid)
     assert len(read(decoder, tmp_path / "a.mp4")[1]) == 40
 
 
