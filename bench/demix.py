@@ -134,7 +134,7 @@ def long_file(stems: int, minutes: int, results: Any) -> None:
             "seconds": round(took_s, 1),
             "times_real_time": round(60 * minutes / took_s, 2),
             "processor_s": round(used_s, 1),
-            "times_real_time_of_two_free_cores": round(2 * 60 * minutes / used_s, 2),
+            "estimated_times_real_time_on_two_free_cores": round(2 * 60 * minutes / used_s, 2),
             "peak_rss_mib": round(after.ru_maxrss / 1024),
             "residual_db": round(demix.residual_db, 1),
             "encoded_residual_db": round(demix.check.residual_db or 0, 1),
