@@ -1,0 +1,1 @@
+"""What the mastering operation is asked for, and what it works on."""
