@@ -49,8 +49,9 @@ up: install ## Run the studio until Ctrl-C
 # shuts its usual folder to others whenever another session starts.
 PYTEST := tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; $(PYTHON) -m pytest --basetemp="$$tmp/t"
 
+# Two at a time: most tests wait for a process or compute on one core. A file's tests stay together.
 test: models ## Run the tests
-	@$(PYTEST) -m "not gpu and not soak"
+	@$(PYTEST) -m "not gpu and not soak" --numprocesses 2 --dist loadfile
 
 test-gpu: install ## Run the tests that need a CUDA device
 	@$(PYTEST) -m gpu

@@ -6,7 +6,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import PyOpenColorIO  # pyright: ignore[reportMissingTypeStubs]
-import pyvips
 from numpy.typing import NDArray
 
 from studio_pipelines.errors import InvalidParameter
@@ -127,6 +126,8 @@ def _is_scene_linear(config: Any, space: str) -> bool:
 
 def _profile_of(config: Any, target: str, view: tuple[str, str] | None) -> bytes | None:
     """Return the ICC profile of what comes out: where libvips has one, which is sRGB and P3."""
+    import pyvips  # it starts a thread, which a worker's parent must not have
+
     name = view[0] if view is not None else str(config.getColorSpace(target).getName())
     if name in ("sRGB - Display", _SRGB):
         return bytes(pyvips.Image.profile_load("srgb"))

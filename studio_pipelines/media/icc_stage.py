@@ -3,12 +3,10 @@
 from typing import Final
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
 from studio_pipelines.media.colour_chain import Stage
 from studio_pipelines.media.colour_difference import lab_to_xyz
-from studio_pipelines.media.vips_fields import set_bytes_field
 
 _PEAK: Final = np.float32(65535)
 _D50: Final = np.array([0.9642, 1.0, 0.8249])
@@ -30,6 +28,11 @@ def icc_to_xyz(profile: bytes) -> Stage:
     """
 
     def convert(values: NDArray[np.float32]) -> None:
+        # Here, for libvips starts a thread, which a worker's parent must not have.
+        import pyvips
+
+        from studio_pipelines.media.vips_fields import set_bytes_field
+
         codes = np.rint(np.clip(values[:, :3], 0, 1) * _PEAK).astype(np.uint16)
         image = pyvips.Image.new_from_memory(codes.data, len(codes), 1, 3, "ushort")
         image = image.copy(interpretation="rgb16")

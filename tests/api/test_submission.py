@@ -11,7 +11,7 @@ from running_studio import RunningStudio
 from twelfth_operation.file_copy import OPERATION
 
 from api.errors import WorkersAway
-from api.job_order import JobOrder
+from api.job_order import JobOrder, OpOrder
 from api.submission import JobSubmissionService
 from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG
 from studio_pipelines.instance import open_instance
@@ -85,7 +85,8 @@ def test_a_lane_without_a_worker_is_told(deaf: JobSubmissionService) -> None:
 
 
 def test_an_order_becomes_the_config_and_the_tags_of_its_run() -> None:
-    order = JobOrder(OPERATION, {"image": "ast_1"}, {"seconds_taken": 1.0}, 7, 60)
+    copy = OpOrder({"image": "ast_1"}, {"seconds_taken": 1.0})
+    order = JobOrder(OPERATION, {"file_copy": copy}, priority=7, timeout_s=60)
     assert order.run_config() == {
         "ops": {"file_copy": {"config": {"seconds_taken": 1.0}, "inputs": {"image": "ast_1"}}}
     }

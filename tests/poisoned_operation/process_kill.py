@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.artifact import Artifact
+from resources.artifacts import ArtifactStore
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import (
     ModelIdentity,
@@ -25,7 +26,7 @@ class ProcessKill(Parameters):
 
 @studio_op(ProcessKill)
 def process_kill(
-    context: dg.OpExecutionContext, params: ProcessKill, image: Artifact
+    context: dg.OpExecutionContext, params: ProcessKill, image: Artifact, artifacts: ArtifactStore
 ) -> OperationResult:
     """Kill the worker's process."""
     if params.kill:

@@ -87,7 +87,7 @@ def test_the_policy_is_told_and_kept(models_dir: Path, monkeypatch: pytest.Monke
     declared.write_text(
         declared.read_text().replace("commercial_use = true", "commercial_use = false")
     )
-    assert row_of("tiny").endswith("MIT, refused by the policy")
+    assert row_of("tiny").rstrip().endswith("MIT, refused by the policy")
     answer = studio("pull", "tiny")
     assert answer.exit_code == 1
     assert "allows no commercial use" in answer.output
