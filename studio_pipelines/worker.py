@@ -21,7 +21,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from resources import signals, tenants
+from resources import signals, tenants, tracing
 from resources.broker import EXECUTE_RUN_TASK, make_celery
 from studio_pipelines.lanes import Lane, lane_named
 from studio_pipelines.run_execution import RunExecutor
@@ -48,8 +48,12 @@ def make_worker(redis_url: str, lane: Lane, name: WorkerName) -> Celery:
             executor.warm_up()
 
     @worker_process_shutdown.connect(weak=False)
-    def give_memory_back(**_: object) -> None:
+    def leave_child(**_: object) -> None:
         tenants.leave_all()
+        if (provider := tracing.tracer_provider()) is not None:
+            provider.shutdown()  # sends what is still on its way
+        # Python would take two thousand modules and the models apart, for a second and more.
+        os._exit(0)
 
     @worker_ready.connect(weak=False)
     def begin_beat(**_: object) -> None:

@@ -51,8 +51,15 @@ class StudioClient:
         self, route: str, body: Mapping[str, Any], on_progress: OnProgress
     ) -> dict[str, Any]:
         """Submit a job, be answered at once, follow its progress, and return its ``data``."""
-        answer = self._http.post(route, json={**body, "async": True})
-        return self._completed(_checked(answer, route), route, on_progress)
+        return self.follow(self.begin(route, body), on_progress)
+
+    def begin(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Submit a job and return its record at once."""
+        return _checked(self._http.post(route, json={**body, "async": True}), route)
+
+    def follow(self, record: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
+        """Follow a job that has begun to its end, and return its ``data``."""
+        return self._completed(record, record["jobId"], on_progress)
 
     def download(self, asset: Mapping[str, Any], path: Path) -> Path:
         """Save an asset in a file."""
@@ -70,7 +77,7 @@ class StudioClient:
         return _checked(self._http.get("/api/workers/status"), "The workers' status")["workers"]
 
     def _completed(
-        self, record: dict[str, Any], route: str, on_progress: OnProgress
+        self, record: dict[str, Any], what: str, on_progress: OnProgress
     ) -> dict[str, Any]:
         job_path = f"/api/jobs/{record['jobId']}"
         while record["status"] not in ("completed", "failed", "canceled"):
@@ -79,7 +86,7 @@ class StudioClient:
             on_progress(record["progress"]["percent"], record["progress"]["stage"])
         if record["status"] != "completed":
             reason = (record.get("error") or {}).get("message", "no reason was given")
-            raise DemoFailed(f"{route}: the job {record['status']}: {reason}")
+            raise DemoFailed(f"{what}: the job {record['status']}: {reason}")
         return record["data"]
 
 

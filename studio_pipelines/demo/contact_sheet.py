@@ -66,7 +66,7 @@ def draw_contact_sheet(
     picture = _fitted(curve, WIDTH_PX - 2 * MARGIN_PX)
     column.picture(picture)
     column.down(picture.height)
-    column.sheet().save(path, optimize=True)
+    column.sheet().save(path)
 
 
 def _pair(column: _Column, caption: str, before: Path, after: Path) -> None:

@@ -68,12 +68,13 @@ def take_tour(client: StudioClient, output: Path, follow: Follow) -> list[Result
         for name in names:
             on_progress(100 * len(references) / len(names), name)
             references[name] = client.upload(SAMPLES / name)
+    separating = _begin_separating(client, references[SONG])  # while the pictures are graded
     return [
         *(_grade(client, name, references, output, follow) for name in names[:3]),
+        _remove_and_grade(client, references, output, follow),
+        _separate_and_master(client, separating, output, follow),
         _master(client, references[SONG], output, follow),
         _master_by_form(client, output, follow),
-        _remove_and_grade(client, references, output, follow),
-        _separate_and_master(client, references[SONG], output, follow),
     ]
 
 
@@ -101,7 +102,7 @@ def _master(client: StudioClient, reference: str, output: Path, follow: Follow) 
 
 def _master_by_form(client: StudioClient, output: Path, follow: Follow) -> Result:
     title = "Master for podcasts, sent with the request"
-    params = json.dumps({"preset": "podcast", "format": "mp3"})
+    params = json.dumps({"preset": "podcast", "format": "aac"})
     with follow(title) as on_progress:
         data = client.run_form(MASTERING, {"audio": SAMPLES / SONG}, params, on_progress)
         files = _download(client, data, output / "mastered-for-podcasts")
@@ -124,17 +125,21 @@ def _remove_and_grade(
     return Result(title, SAMPLES / name, data, files)
 
 
-def _separate_and_master(
-    client: StudioClient, reference: str, output: Path, follow: Follow
-) -> Result:
-    title = "Separate, mix anew and master, in one run"
+def _begin_separating(client: StudioClient, reference: str) -> dict[str, Any]:
     body = {
         "audio": reference,
         "stem_mix": {"gains": {"vocals": 3}},
         "audio_master": {"format": "flac"},
     }
+    return client.begin(SEPARATING_AND_MASTERING, body)
+
+
+def _separate_and_master(
+    client: StudioClient, begun: dict[str, Any], output: Path, follow: Follow
+) -> Result:
+    title = "Separate, mix anew and master, in one run"
     with follow(title) as on_progress:
-        data = client.run_in_background(SEPARATING_AND_MASTERING, body, on_progress)
+        data = client.follow(begun, on_progress)
         files = _download(client, data, output / "separated-and-mastered")
         for name, asset in data["steps"]["audio_demix"]["assets"].items():
             files[name] = client.download(

@@ -53,7 +53,8 @@ def test_it_is_in_the_api_document(studio: RunningStudio) -> None:
     assert schema["properties"]["secondsTaken"]["description"] == "How long to take."
     assert schema["additionalProperties"] is False
     form = content["multipart/form-data"]["schema"]["properties"]
-    assert form["image"] == {"type": "string", "format": "binary"}
+    file = {"type": "string", "format": "binary"}
+    assert form["image"] == {"anyOf": [file, {"type": "array", "items": file}]}
 
 
 @pytest.mark.stack
@@ -75,5 +76,8 @@ def test_it_has_a_job_a_queue_and_an_observation(studio: RunningStudio) -> None:
     )
     told = json.loads(answer.stdout.splitlines()[-1])
     assert "file_copy_job" in told["jobs"]
-    assert told["lanes"]["test"] == ["file_copy", "dagster"]
+    queues = told["lanes"]["test"]
+    assert queues[0] == "file_copy"
+    assert queues[-1] == "dagster"
+    assert all(queue.startswith("chain.") for queue in queues[1:-1])
     assert "workers/file-copier" in told["observed"]

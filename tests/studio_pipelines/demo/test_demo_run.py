@@ -29,9 +29,15 @@ def test_without_a_studio_it_fails_plainly(tmp_path: Path) -> None:
 def test_it_shows_what_the_studio_can_do(tmp_path: Path) -> None:
     run = run_demo("--output", str(tmp_path))
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("/api/assets/ast_") == 5
-    assert run.stdout.count("✓ yes") == 5
-    for main_file in ("tower/image.png", "coffee-p3-16bit/image.png", "streaming/master.flac"):
+    assert run.stdout.count("/api/assets/ast_") == 7
+    assert run.stdout.count("✓ yes") == 7
+    for main_file in (
+        "tower/image.png",
+        "coffee-p3-16bit/image.png",
+        "streaming/master.flac",
+        "removed-and-graded/image.png",
+        "separated-and-mastered/master.flac",
+    ):
         assert main_file in run.stdout
     for worker in ("depth-estimator", "grading-engine", "audio-master", "mask-segmenter"):
         assert worker in run.stdout

@@ -48,7 +48,7 @@ def test_it_goes_on_when_the_memory_is_free(
     assert metrics["oomSteps"] == []
     row = media_studio.row("grading-engine")
     assert row["vram"]["reservedMiB"] in (None, 0)
-    assert row["models"] == []
+    assert {model["state"] for model in row["models"]} <= {"on_disk", "absent"}
 
 
 def test_it_can_be_canceled_while_it_waits(
