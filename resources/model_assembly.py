@@ -111,7 +111,7 @@ def _placed(file: ModelFile, fetched: Fetched, folder: Path) -> Iterator[tuple[s
 def _shared_folder(patterns: tuple[str, ...]) -> int:
     """Return the length of the folder that all patterns begin with: it is left out."""
     fixed = [re.split(r"[*?\[]", pattern, maxsplit=1)[0] for pattern in patterns]
-    return os.path.commonprefix(fixed).rfind("/") + 1
+    return os.path.commonprefix(fixed).rfind("/") + 1  # noqa: RUF071  cut at a slash here
 
 
 def _put(parts: list[Path], fetched: Fetched, target: Path) -> LockedFile:
