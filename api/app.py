@@ -17,6 +17,10 @@ from api.routes.operations import operation_router
 from api.routes.pipelines import pipeline_router
 from api.state import Services
 from api.submission import JobSubmissionService
+from api.webhook_post import WebhookPost
+from api.webhook_sender import WebhookSender
+from api.webhooks import Webhooks
+from api.workforce import Workforce
 from resources.artifacts import ArtifactStore
 from resources.tracing import tracer_provider
 from studio_pipelines.instance import open_instance
@@ -37,10 +41,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         services = make_services(settings)
         await services.jobs.start()
         app.state.services = services
-        housekeeping = asyncio.create_task(keep_house(services))
+        works = (keep_house(services), services.webhook_sender.run())
+        tasks = [asyncio.create_task(work) for work in works]
         yield
-        housekeeping.cancel()
-        await asyncio.gather(housekeeping, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await services.events.stop()
         await services.jobs.stop()
 
@@ -89,13 +95,17 @@ def make_services(settings: Settings) -> Services:
         max_bytes=settings.max_upload_bytes,
     )
     jobs = JobSubmissionService(
-        open_instance(waits=False), settings.redis_url, settings.keep_runs_days
+        open_instance(waits=False), settings.redis_url, artifacts, settings.keep_runs_days
     )
+    post = WebhookPost.of(settings)
     return Services(
         settings=settings,
         artifacts=artifacts,
         references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
         jobs=jobs,
+        workforce=Workforce(settings.redis_url),
+        webhooks=Webhooks(settings.redis_url, post),
+        webhook_sender=WebhookSender(jobs, settings.redis_url, post, settings.webhook_retry_s),
         models=model_shelf(settings),
         events=JobEvents(jobs, settings.redis_url),
     )

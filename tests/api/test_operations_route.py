@@ -208,9 +208,10 @@ def test_the_catalogue_has_each_worker_with_its_schema(studio: RunningStudio) ->
     assert copier["route"] == COPY_ROUTE
     assert copier["returns"] == "image"
     assert copier["schema"]["required"] == ["image"]
-    assert {"image", "secondsTaken", "refuse", "async", "priority", "timeoutSeconds"} == set(
-        copier["schema"]["properties"]
-    )
+    assert set(copier["schema"]["properties"]) == {
+        *("image", "secondsTaken", "refuse"),
+        *("async", "priority", "timeoutSeconds", "cache", "dryRun", "webhook"),
+    }
     assert rows["depth-estimator"]["built"] is False
 
 
