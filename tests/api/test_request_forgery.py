@@ -21,7 +21,6 @@ REFUSED = {
     "loopback": "127.0.0.1",
     "loopback, another": "127.8.9.10",
     "loopback by name": "localhost",
-    "loopback by name, fully": "localhost.",
     "loopback, decimal": "2130706433",
     "loopback, octal": "0177.0.0.1",
     "loopback, octal in one": "017700000001",

@@ -1,9 +1,9 @@
 """Webhooks from a running studio to a receiver on loopback."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from running_studio import (
     RunningStudio,
@@ -49,6 +49,13 @@ def log_of(studio: RunningStudio, job_id: str) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     assert answer.json()["nextCursor"] is None
     return answer.json()["webhooks"]
+
+
+def is_ready(studio: RunningStudio) -> bool:
+    try:
+        return studio.client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def settled(studio: RunningStudio, job_id: str) -> dict[str, Any]:
@@ -207,27 +214,21 @@ def test_progress_is_told_as_it_goes(
     assert len({one.id for one in receiver.about(job_id)}) == len(told) + 1
 
 
-def test_messages_outlive_the_service_that_was_to_send_them(
-    tmp_path: Path, pixel_png: bytes
+def test_messages_outlive_the_service_and_the_broker(
+    hooked: RunningStudio, pixel_png: bytes
 ) -> None:
-    settings = settings_for(
-        tmp_path,
-        webhook_secret=SECRET,
-        webhook_allow_private_addresses=True,
-        webhook_retry_s=SOON_S,
-    )
-    port = free_port()
-    with running_studio(settings, PROCESSES) as before:
-        url = f"http://127.0.0.1:{port}/hook"
-        image = before.upload(pixel_png)
-        tried = before.begin(image, webhook={"url": url})
-        eventually(lambda: log_of(before, tried) and log_of(before, tried)[0]["attempts"])
-        running = before.begin(image, webhook={"url": url}, secondsTaken=1)
-        before.process("api").kill()
-        eventually(lambda: before.client.get("/healthz").status_code == 200)
-        before.job_once(running, "completed")
-    with webhook_receiver(port) as receiver, running_studio(settings, PROCESSES):
+    port, image = free_port(), hooked.upload(pixel_png)
+    url = f"http://127.0.0.1:{port}/hook"
+    tried = hooked.begin(image, webhook={"url": url})
+    eventually(lambda: log_of(hooked, tried) and log_of(hooked, tried)[0]["attempts"])
+    running = hooked.begin(image, webhook={"url": url}, secondsTaken=2)
+    hooked.job_once(running, "processing")
+    for name in ("api", "broker"):
+        hooked.process(name).kill()
+    eventually(lambda: is_ready(hooked), timeout_s=30)
+    with webhook_receiver(port) as receiver:
         for job_id in (tried, running):
+            # What was being sent comes into sight again after half a minute.
             message = eventually(lambda job=job_id: receiver.about(job), timeout_s=60)[0]
             assert message.type == "job.completed"
 
