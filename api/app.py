@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
@@ -27,6 +28,8 @@ from studio_pipelines.instance import open_instance
 from studio_pipelines.model_shelf import model_shelf
 from studio_pipelines.settings import Settings, load_settings
 
+log = structlog.get_logger(__name__)
+
 
 class MissingBroker(RuntimeError):
     """The service was started without the address of a broker."""
@@ -43,6 +46,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.services = services
         works = (keep_house(services), services.webhook_sender.run())
         tasks = [asyncio.create_task(work) for work in works]
+        for task in tasks:
+            task.add_done_callback(tell_if_it_failed)
         yield
         for task in tasks:
             task.cancel()
@@ -63,6 +68,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (jobs, assets, workers, service):
         app.include_router(module.router)
     return app
+
+
+def tell_if_it_failed(task: asyncio.Task[None]) -> None:
+    """Log that a task which runs as long as the service has come to an end of its own."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a task of the service failed", exc_info=error)
 
 
 def request_traces() -> TelemetryConfig:

@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from api.errors import JobNotFound
 from api.job_events import ENDED
@@ -30,6 +31,7 @@ from studio_pipelines.errors import StudioError
 TICK_S = 0.5
 MOST_AT_ONCE = 16
 JITTER = 0.2
+ATTEMPTS_KEPT = 50
 log = structlog.get_logger(__name__)
 
 
@@ -53,13 +55,17 @@ class WebhookSender:
 
     async def run(self) -> None:
         """Work until canceled; what was being sent then is sent by the next one to run."""
+        has_to_wait = False
         try:
             while True:
-                for step in (self._write_ends, self._progress.tell, self._send_due):
-                    try:
+                try:
+                    for step in (self._write_ends, self._progress.tell, self._send_due):
                         await step()
-                    except (redis.RedisError, StudioError) as error:
+                    has_to_wait = False
+                except (redis.RedisError, DBAPIError, StudioError) as error:
+                    if not has_to_wait:  # once an outage
                         log.warning("webhooks have to wait", error=str(error))
+                    has_to_wait = True
                 await asyncio.sleep(TICK_S)
         finally:
             for task in self._sending:
@@ -151,7 +157,7 @@ def after(
         delivery,
         tries=delivery.tries + 1,
         next_try_at_s=None,
-        attempts=(*delivery.attempts, attempt.describe()),
+        attempts=(*delivery.attempts, attempt.describe())[-ATTEMPTS_KEPT:],
     )
     if attempt.is_delivered:
         return replace(tried, status="delivered")
