@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from api.documented_answers import SUBMISSION_ANSWERS
 from api.documented_body import documented_body
 from api.errors import NotBuilt
 from api.idempotency import KeyHeader
@@ -43,6 +44,7 @@ def operation_router() -> APIRouter:
                 tags=[studio],
                 summary=operation.summary,
                 operation_id=operation.name,
+                responses=SUBMISSION_ANSWERS,
                 openapi_extra={"requestBody": _request_body(operation)},
             )
 

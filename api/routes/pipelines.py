@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api.chain_schemas import accepted_by, chain_body_model, parse_chain_submission
+from api.documented_answers import SUBMISSION_ANSWERS
 from api.documented_body import documented_body
 from api.errors import NotBuilt
 from api.idempotency import KeyHeader
@@ -31,6 +32,7 @@ def pipeline_router() -> APIRouter:
             methods=["POST"],
             summary=declared.summary.removesuffix(".") + note,
             operation_id=name,
+            responses=SUBMISSION_ANSWERS if chain else None,
             openapi_extra={"requestBody": _request_body(chain)} if chain else None,
         )
     return router
