@@ -18,6 +18,7 @@ _ASSET = {
     "jobId": _JOB,
 }
 _MODEL = {"name": "model", "version": "1", "licence": "Apache-2.0", "source": "builtin"}
+_QUOTED_MODEL = {"step": "grading_apply", **_MODEL, "sha256": "0" * 64}
 _COMPLETED = {
     "success": True,
     "jobId": _JOB,
@@ -39,7 +40,8 @@ _QUOTE = {
         "operation": "grading_apply",
         "cached": True,
         "jobId": _JOB,
-        "models": [{"step": "grading_apply", **_MODEL, "sha256": "0" * 64}],
+        "model": _QUOTED_MODEL,
+        "models": [_QUOTED_MODEL],
         "estimatedSeconds": 0.41,
         "peakRamMiB": 182.4,
         "peakVramMiB": 940.0,

@@ -3,8 +3,8 @@
 It speaks through ``httpcore``, the layer below httpx that has none of these.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import httpcore
 import httpx
@@ -39,13 +39,14 @@ async def pinned_response(
     Raises:
         UrlUnavailable: The server cannot be reached, is silent, or breaks off; also in the block.
     """
-    timeouts = {
-        "connect": policy.connect_timeout_s,
-        "read": policy.patience_s,
-        "write": policy.patience_s,
-    }
+    url = httpcore.URL(
+        scheme=target.raw_scheme,
+        host=target.raw_host,
+        port=port_of(target),
+        target=target.raw_path,
+    )
     named = [(name.encode(), value.encode()) for name, value in headers.items()]
-    try:
+    with _faults_told(target, policy):
         async with (
             httpcore.AsyncConnectionPool(
                 ssl_context=policy.ssl_context,
@@ -53,18 +54,28 @@ async def pinned_response(
             ) as connections,
             connections.stream(
                 method,
-                httpcore.URL(
-                    scheme=target.raw_scheme,
-                    host=target.raw_host,
-                    port=port_of(target),
-                    target=target.raw_path,
-                ),
+                url,
                 headers=[(b"Host", target.netloc), (b"User-Agent", _USER_AGENT), *named],
                 content=content,
-                extensions={"timeout": timeouts},
+                extensions={"timeout": _timeouts(policy)},
             ) as response,
         ):
             yield response
+
+
+def _timeouts(policy: FetchPolicy) -> dict[str, float]:
+    return {
+        "connect": policy.connect_timeout_s,
+        "read": policy.patience_s,
+        "write": policy.patience_s,
+    }
+
+
+@contextmanager
+def _faults_told(target: httpx.URL, policy: FetchPolicy) -> Iterator[None]:
+    """Say plainly what goes wrong with a connection."""
+    try:
+        yield
     except (httpcore.ConnectError, httpcore.ConnectTimeout):
         raise UrlUnavailable(
             f"No connection to {target.host} could be made, or its certificate is not valid."

@@ -27,14 +27,16 @@ async def quote_of(services: Services, order: JobOrder, recipe: Recipe) -> dict[
         for step, chosen in recipe.models.items()
         for model in chosen[:1]
     ]
-    main = models[-1]["name"] if models else ""
-    kind = JobKind(order.operation.name, str(main), input_size(recipe.input_bytes))
+    main = models[-1] if models else None
+    name = str(main["name"]) if main else ""
+    kind = JobKind(order.operation.name, name, input_size(recipe.input_bytes))
     earlier = await services.jobs.earlier(order, recipe)
     place = await asyncio.to_thread(services.workforce.place, order.operation, order.priority)
     return {
         "operation": order.operation.name,
         "cached": earlier is not None,
         "jobId": earlier,
+        "model": main,
         "models": models,
         **await asyncio.to_thread(_figures, str(services.settings.redis_url), kind),
         "queuePosition": place.position,

@@ -43,8 +43,9 @@ def test_a_quote_tells_what_jobs_like_it_took_and_makes_none(
 
 
 def test_a_quote_names_the_model_and_its_licence(studio: RunningStudio, pixel_png: bytes) -> None:
-    (model,) = quote(studio, studio.upload(pixel_png))["models"]
-    assert model == {
+    told = quote(studio, studio.upload(pixel_png))
+    assert told["models"] == [told["model"]]
+    assert told["model"] == {
         "step": "file_copy",
         "name": "copy",
         "version": "1",
