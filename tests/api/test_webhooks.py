@@ -1,5 +1,6 @@
 """Webhooks from a running studio to a receiver on loopback."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,12 @@ from running_studio import (
 )
 from webhook_receiver import SECRET, Receiver, webhook_receiver
 
+from api.submission import JobSubmissionService
+from api.webhook_post import WebhookPost
+from api.webhook_sender import WebhookSender
+from resources.artifacts import ArtifactStore
 from studio_pipelines.embedded_servers import free_port
+from studio_pipelines.instance import open_instance
 
 pytestmark = pytest.mark.stack
 PROCESSES = ("broker", "database", "worker-test", "api")
@@ -193,6 +199,37 @@ def test_a_job_that_is_done_once_more_is_told_once_more(
     first = receiver.first_about(job_id)
     again = hooked.client.post(f"/api/jobs/{job_id}/retry").json()["jobId"]
     assert receiver.first_about(again).id != first.id
+
+
+def test_several_senders_send_each_message_once(
+    hooked: RunningStudio,
+    receiver: Receiver,
+    pixel_png: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DAGSTER_HOME", "STUDIO_DATABASE_URL", "STUDIO_REDIS_URL"):
+        monkeypatch.setenv(name, hooked.stack.env[name])
+    instance, redis_url = open_instance(waits=False), hooked.stack.env["STUDIO_REDIS_URL"]
+    store = ArtifactStore(url=hooked.stack.settings.asset_url)
+    jobs = JobSubmissionService(instance, redis_url, store)
+    post = WebhookPost.of(hooked.stack.settings)
+    image = hooked.upload(pixel_png)
+
+    async def beside_the_apis_own() -> list[str]:
+        senders = [WebhookSender(jobs, redis_url, post, SOON_S) for _ in range(3)]
+        tasks = [asyncio.create_task(sender.run()) for sender in senders]
+        begun = [await asyncio.to_thread(begin, hooked, receiver, image) for _ in range(10)]
+        for job_id in begun:
+            await asyncio.to_thread(settled, hooked, job_id)
+        await asyncio.sleep(1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return begun
+
+    begun = asyncio.run(beside_the_apis_own())
+    assert [len(receiver.about(job_id)) for job_id in begun] == [1] * 10
+    instance.dispose()
 
 
 def test_progress_is_told_as_it_goes(
