@@ -3,11 +3,14 @@
 import uuid
 from dataclasses import dataclass
 
+import redis
+
 from api.earlier_jobs import EarlierJobs
 from api.errors import IdempotencyConflict
 from api.job_order import JobOrder
 from api.recipes import Recipe
 from api.run_making import RunMaker, RunPlan
+from resources import telemetry
 from resources.job_figures import input_size
 from resources.run_tags import INPUT_SIZE_TAG, RECIPE_TAG, job_id_of
 from resources.signals import broker_faults
@@ -39,9 +42,16 @@ class OrderTaking:
     earlier: EarlierJobs
     maker: RunMaker
     webhooks: WebhookLog
+    broker: redis.Redis
 
     def take(self, order: JobOrder, recipe: Recipe, key: SubmissionKey | None) -> Submitted:
-        """Return the job of an order; see :meth:`JobSubmissionService.submit`."""
+        """Return the job of an order, and count it; see :meth:`JobSubmissionService.submit`."""
+        submitted = self._answer(order, recipe, key)
+        answered = "cache" if submitted.cached else "new job" if submitted.is_new else "key"
+        self._count(order.operation.name, answered)
+        return submitted
+
+    def _answer(self, order: JobOrder, recipe: Recipe, key: SubmissionKey | None) -> Submitted:
         run_id = str(uuid.uuid4())
         if key is not None:
             with broker_faults():
@@ -72,11 +82,18 @@ class OrderTaking:
         run_id = self.earlier.find(recipe.key(order.owner), order)
         return None if run_id is None else job_id_of(run_id)
 
-    def submitted_before(self, key: SubmissionKey) -> Submitted | None:
+    def submitted_before(self, key: SubmissionKey, operation: str) -> Submitted | None:
         """Return the job that a key stands for, or None where no job came of it so far."""
         with broker_faults():
             claim = self.claims.find(key)
-        return self._claimed(claim, key) if claim else None
+        known = self._claimed(claim, key) if claim else None
+        if known is not None:
+            self._count(operation, "key")
+        return known
+
+    def _count(self, operation: str, answered: str) -> None:
+        labels = {"operation": operation, "answered": answered}
+        telemetry.count(self.broker, "studio_submissions_total", labels)
 
     def _claimed(self, claim: Claim, key: SubmissionKey) -> Submitted | None:
         """Return the job that a claim stands for, or None while there is none."""

@@ -53,6 +53,7 @@ class JobSubmissionService:
             earlier=EarlierJobs(instance, self._archive, artifacts),
             maker=self._maker,
             webhooks=self._webhooks,
+            broker=client,
         )
         self._listener = OutcomeListener(redis_url)
 
@@ -87,14 +88,18 @@ class JobSubmissionService:
         with start_span("submit", {"studio.operation": order.operation.name}):
             return await asyncio.to_thread(self._orders.take, order, recipe, key)
 
-    async def submitted_before(self, key: SubmissionKey) -> Submitted | None:
+    async def submitted_before(self, key: SubmissionKey, operation: str) -> Submitted | None:
         """Return the job that a key stands for, or None where no job came of it so far.
+
+        Args:
+            key: The request's idempotency key.
+            operation: Name of what the request is for.
 
         Raises:
             IdempotencyConflict: It stands for another request.
             BrokerUnavailable: Redis does not answer.
         """
-        return await asyncio.to_thread(self._orders.submitted_before, key)
+        return await asyncio.to_thread(self._orders.submitted_before, key, operation)
 
     async def earlier(self, order: JobOrder, recipe: Recipe) -> str | None:
         """Return the earlier job that would answer an order, or None."""

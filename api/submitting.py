@@ -77,7 +77,8 @@ async def submit(desk: Desk, request: Request, idempotency_key: str | None) -> J
             quote = await quote_of(services, order, recipe)
             await asyncio.to_thread(intake.drop)
             return JSONResponse({"success": True, "dryRun": True, "quote": quote})
-        submitted = await services.jobs.submitted_before(key) if key else None
+        name = desk.serves.name
+        submitted = await services.jobs.submitted_before(key, name) if key else None
         if submitted is None:
             order, recipe = await _ordered(desk, parsed, request, intake, key)
             submitted = await services.jobs.submit(order, recipe, key)

@@ -23,7 +23,7 @@ from api.presentation import present_job
 from api.submission import JobSubmissionService
 from api.webhook_post import Attempt, WebhookPost
 from api.webhook_progress import ProgressTeller
-from resources import signals
+from resources import signals, telemetry
 from resources.run_tags import job_id_of
 from resources.webhook_log import Delivery, Subscription, WebhookLog
 from studio_pipelines.errors import StudioError
@@ -119,6 +119,8 @@ class WebhookSender:
             attempt = await self._post.send(delivery.url, delivery.id, delivery.payload)
             stands = after(delivery, attempt, self._retry_after_s)
             await asyncio.to_thread(self._log.update, run_id, stands)
+            labels = {"event": stands.event, "status": stands.status}
+            await asyncio.to_thread(telemetry.count, self._redis, "studio_webhooks_total", labels)
         except redis.RedisError as error:  # its lease lapses, and it is sent again
             log.warning("webhook not logged", message=message_id, error=str(error))
 

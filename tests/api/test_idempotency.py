@@ -47,6 +47,8 @@ def test_the_same_request_comes_to_the_same_job(studio: RunningStudio, pixel_png
     assert first.status_code == again.status_code == 200
     assert again.json() == first.json()
     assert first.json()["cached"] is False
+    counted = 'studio_submissions_total{answered="key",operation="file_copy"}'
+    assert counted in studio.client.get("/metrics").text
     assert send(studio, new_key(), image=image).json()["jobId"] != first.json()["jobId"]
 
 
@@ -173,12 +175,12 @@ def test_a_job_whose_maker_died_before_it_was_queued_is_queued_by_the_next_reque
     key, run_id = submission_key(new_key(), COPY_ROUTE, {}, ()), str(uuid.uuid4())
     orders.claims.take(key, run_id)
     storage.add_run(twin._replace(run_id=run_id, status=DagsterRunStatus.NOT_STARTED))
-    known = orders.submitted_before(key)
+    known = orders.submitted_before(key, "file_copy")
     assert known is not None
     assert run_id_of(known.job_id) == run_id
     assert studio.job(known.job_id)["status"] == "queued"
     monkeypatch.setattr(run_making, "QUEUED_WITHIN_S", 0.0)
-    assert orders.submitted_before(key) == known
+    assert orders.submitted_before(key, "file_copy") == known
     assert studio.job_once(known.job_id, "completed")["data"]["verification"]["passed"] is True
 
 

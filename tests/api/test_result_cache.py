@@ -39,6 +39,8 @@ def test_an_equal_request_is_answered_at_once_by_the_earlier_job(
         again = cached(studio, studio.upload(picture), **more)
         assert again == {**first, "cached": True}
     assert newest_jobs(studio, 1) == [first["jobId"]]
+    counted = 'studio_submissions_total{answered="cache",operation="file_copy"}'
+    assert counted in studio.client.get("/metrics").text
 
 
 def test_files_that_an_answered_request_brings_are_not_kept(

@@ -93,6 +93,8 @@ def test_a_job_that_ends_is_told_with_its_record(
     (attempt,) = entry["attempts"]
     assert (attempt["status"], attempt["error"]) == (204, None)
     assert len(receiver.about(job_id)) == 1
+    counted = 'studio_webhooks_total{event="completed",status="delivered"}'
+    assert eventually(lambda: counted in hooked.client.get("/metrics").text)
 
 
 def test_failures_and_cancels_are_told_and_only_what_is_wanted(
