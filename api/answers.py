@@ -6,26 +6,35 @@ from fastapi.responses import JSONResponse
 from api.errors import JobCanceled, problem_response
 from api.presentation import job_url, present_data
 from api.state import Services
+from api.submission import Submitted
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.errors import problem_of
 
 
 async def answer_submitted(
-    request: Request, services: Services, job_id: str, *, at_once: bool
+    request: Request, services: Services, submitted: Submitted, *, at_once: bool
 ) -> JSONResponse:
-    """Answer 202 at once, or wait for the job's end as long as a call may wait."""
-    if at_once:
-        return _accepted(job_id, "queued")
+    """Answer 202 at once, or wait for the job's end as long as a call may wait.
+
+    A job that has completed already, as it was made for an earlier request, is answered with its
+    results either way.
+    """
+    wait_s = 0.0 if at_once else services.settings.sync_wait_s
+    if at_once and submitted.is_new:
+        return _accepted(submitted.job_id, "queued")
     try:
-        return await _answer_when_done(request, services, job_id)
+        return await _answer_when_done(request, services, submitted, wait_s)
     except DatabaseUnavailable:
         # The job is taken all the same: a fault would have the caller send it again.
-        return _accepted(job_id, "processing")
+        return _accepted(submitted.job_id, "processing")
 
 
-async def _answer_when_done(request: Request, services: Services, job_id: str) -> JSONResponse:
-    outcome = await services.jobs.wait(job_id, services.settings.sync_wait_s)
-    if outcome is None:
+async def _answer_when_done(
+    request: Request, services: Services, submitted: Submitted, wait_s: float
+) -> JSONResponse:
+    job_id = submitted.job_id
+    outcome = await services.jobs.wait(job_id, wait_s, is_new=submitted.is_new)
+    if outcome is None or (not wait_s and outcome["status"] != "completed"):
         record = await services.jobs.record(job_id)
         return _accepted(job_id, record["status"])
     if outcome["status"] == "completed":
@@ -35,7 +44,7 @@ async def _answer_when_done(request: Request, services: Services, job_id: str) -
                 "success": True,
                 "jobId": job_id,
                 "status": "completed",
-                "cached": False,
+                "cached": submitted.cached,
                 "data": present_data(data, str(request.base_url)),
             }
         )

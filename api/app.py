@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
@@ -17,11 +18,17 @@ from api.routes.operations import operation_router
 from api.routes.pipelines import pipeline_router
 from api.state import Services
 from api.submission import JobSubmissionService
+from api.webhook_post import WebhookPost
+from api.webhook_sender import WebhookSender
+from api.webhooks import Webhooks
+from api.workforce import Workforce
 from resources.artifacts import ArtifactStore
 from resources.tracing import tracer_provider
 from studio_pipelines.instance import open_instance
 from studio_pipelines.model_shelf import model_shelf
 from studio_pipelines.settings import Settings, load_settings
+
+log = structlog.get_logger(__name__)
 
 
 class MissingBroker(RuntimeError):
@@ -37,10 +44,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         services = make_services(settings)
         await services.jobs.start()
         app.state.services = services
-        housekeeping = asyncio.create_task(keep_house(services))
+        works = (keep_house(services), services.webhook_sender.run())
+        tasks = [asyncio.create_task(work) for work in works]
+        for task in tasks:
+            task.add_done_callback(tell_if_it_failed)
         yield
-        housekeeping.cancel()
-        await asyncio.gather(housekeeping, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await services.events.stop()
         await services.jobs.stop()
 
@@ -57,6 +68,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (jobs, assets, workers, service):
         app.include_router(module.router)
     return app
+
+
+def tell_if_it_failed(task: asyncio.Task[None]) -> None:
+    """Log that a task which runs as long as the service has come to an end of its own."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a task of the service failed", exc_info=error)
 
 
 def request_traces() -> TelemetryConfig:
@@ -89,13 +106,17 @@ def make_services(settings: Settings) -> Services:
         max_bytes=settings.max_upload_bytes,
     )
     jobs = JobSubmissionService(
-        open_instance(waits=False), settings.redis_url, settings.keep_runs_days
+        open_instance(waits=False), settings.redis_url, artifacts, settings.keep_runs_days
     )
+    post = WebhookPost.of(settings)
     return Services(
         settings=settings,
         artifacts=artifacts,
         references=ReferenceResolver(artifacts, policy, settings.max_upload_bytes),
         jobs=jobs,
+        workforce=Workforce(settings.redis_url),
+        webhooks=Webhooks(settings.redis_url, post),
+        webhook_sender=WebhookSender(jobs, settings.redis_url, post, settings.webhook_retry_s),
         models=model_shelf(settings),
         events=JobEvents(jobs, settings.redis_url),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from api.errors import InvalidRequest
-from api.job_order import JobOrder, OpOrder
+from api.job_order import AssetIds, JobOrder, OpOrder
 from api.schemas import SubmitFields, first_fault, input_field
 from studio_pipelines.chain import ChainInput, LinkedChain, Step
 from studio_pipelines.media.sniff import Media
@@ -22,17 +22,20 @@ class ChainSubmission:
     """One request for a chain, taken apart.
 
     Attributes:
+        chain: What it is for.
         inputs: Media references by input, those of a step below its name as ``step.input``.
         parameters: What was set of each step's parameters, by step.
         run: How to run it.
     """
 
+    chain: LinkedChain
     inputs: References
     parameters: Mapping[str, Mapping[str, Any]]
     run: SubmitFields
 
-    def order(self, chain: LinkedChain, asset_ids: References) -> JobOrder:
+    def order(self, asset_ids: AssetIds) -> JobOrder:
         """Return the order, with the inputs as the assets that they were resolved to."""
+        chain = self.chain
         first = chain.chain.steps[0].name
         shared = {name: asset_ids[name] for name, one in chain.inputs.items() if one.shared}
         ops: dict[str, OpOrder] = {}
@@ -116,7 +119,7 @@ def parse_chain_submission(chain: LinkedChain, body: Mapping[str, Any]) -> Chain
             if (reference := given.pop(name, None)) is not None:
                 inputs[f"{step}.{name}"] = reference
         parameters[step] = given
-    return ChainSubmission(inputs, parameters, SubmitFields(**run))
+    return ChainSubmission(chain, inputs, parameters, SubmitFields(**run))
 
 
 def nested(body: Mapping[str, Any], steps: set[str]) -> dict[str, Any]:

@@ -38,6 +38,27 @@ class JobNotFound(StudioError):
     code = "job_not_found"
 
 
+class RecipeUnknown(StudioError):
+    """It is not known how the job's results are made."""
+
+    status = 404
+    code = "recipe_unknown"
+
+
+class IdempotencyConflict(StudioError):
+    """The idempotency key stands for another request."""
+
+    status = 409
+    code = "idempotency_conflict"
+
+
+class WebhookNotFound(StudioError):
+    """No such message about the job is kept."""
+
+    status = 404
+    code = "webhook_not_found"
+
+
 class JobGoesOn(StudioError):
     """The job has not ended, and what was asked needs its end."""
 

@@ -1,15 +1,12 @@
 """Fetch a file from a URL that a caller names, without lending the caller this server's network.
 
 Only ``http`` and ``https``, only public addresses, checked after the one DNS lookup whose answer is
-also what is connected to, again on each redirect; bounded in bytes, in time and in slowness. It
-speaks through ``httpcore``, the layer below httpx that has no cookies, no redirects of its own, no
-proxies from the environment and no decompression.
+also what is connected to, again on each redirect; bounded in bytes, in time and in slowness.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import httpcore
@@ -22,15 +19,13 @@ from api.fetch_policy import (
     UrlUnavailable,
     checked_addresses,
     checked_url,
-    port_of,
 )
-from api.pinned_network import PinnedNetwork
-from api.public_addresses import IPAddress
+from api.pinned_requests import pinned_response
 
 Sink = Callable[[bytes], Awaitable[None]]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_USER_AGENT = b"studio-pipelines/0.1"
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ async def _follow(url: str, policy: FetchPolicy, sink: Sink) -> FetchedFile:
     target = checked_url(url, policy)
     for _ in range(policy.max_redirects + 1):
         addresses = await checked_addresses(target, policy)
-        async with _get(target, addresses, policy) as response:
+        async with pinned_response("GET", target, addresses, policy, headers=_HEADERS) as response:
             if response.status not in _REDIRECTS:
                 return await _receive(response, target, policy, sink)
             location = _header(response, b"location")
@@ -97,50 +92,6 @@ async def _follow(url: str, policy: FetchPolicy, sink: Sink) -> FetchedFile:
         except httpx.InvalidURL:
             raise UrlRefused(f"{target.host} redirects to something that is no URL.") from None
     raise UrlRefused(f"The URL redirects more than {policy.max_redirects} times.")
-
-
-@asynccontextmanager
-async def _get(
-    target: httpx.URL, addresses: Sequence[IPAddress], policy: FetchPolicy
-) -> AsyncIterator[httpcore.Response]:
-    """Ask for the file over a connection of its own, and say plainly what goes wrong with it."""
-    timeouts = {
-        "connect": policy.connect_timeout_s,
-        "read": policy.patience_s,
-        "write": policy.patience_s,
-    }
-    try:
-        async with (
-            httpcore.AsyncConnectionPool(
-                ssl_context=policy.ssl_context,
-                network_backend=PinnedNetwork(addresses, policy.network),
-            ) as connections,
-            connections.stream(
-                "GET",
-                httpcore.URL(
-                    scheme=target.raw_scheme,
-                    host=target.raw_host,
-                    port=port_of(target),
-                    target=target.raw_path,
-                ),
-                headers=[
-                    (b"Host", target.netloc),
-                    (b"User-Agent", _USER_AGENT),
-                    (b"Accept", b"*/*"),
-                    (b"Accept-Encoding", b"identity"),
-                ],
-                extensions={"timeout": timeouts},
-            ) as response,
-        ):
-            yield response
-    except (httpcore.ConnectError, httpcore.ConnectTimeout):
-        raise UrlUnavailable(
-            f"No connection to {target.host} could be made, or its certificate is not valid."
-        ) from None
-    except httpcore.TimeoutException:
-        raise UrlUnavailable(f"{target.host} sent nothing for {policy.patience_s:g} s.") from None
-    except (httpcore.NetworkError, httpcore.ProtocolError):
-        raise UrlUnavailable(f"{target.host} broke the transfer off.") from None
 
 
 async def _receive(

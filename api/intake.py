@@ -50,6 +50,14 @@ class Intake:
         self.kept.append(artifact)
         return artifact
 
+    def drop(self) -> None:
+        """Delete the request's files: nothing came of it that needs them."""
+        for artifact in self.kept:
+            # What is to be told is something else; an asset that stays is whole all the same.
+            with suppress(StudioError):
+                self._artifacts.delete(artifact.id)
+        self.kept.clear()
+
     def __enter__(self) -> Self:
         return self
 
@@ -60,7 +68,4 @@ class Intake:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            for artifact in self.kept:
-                # The fault in hand is the one to tell; an asset that stays is whole all the same.
-                with suppress(StudioError):
-                    self._artifacts.delete(artifact.id)
+            self.drop()

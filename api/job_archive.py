@@ -1,16 +1,17 @@
 """What storage knows of jobs: their records, one by one and in pages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import redis
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.storage.dagster_run import RunRecord
 
-from api.errors import InvalidRequest, JobGoesOn, JobNotFound
+from api.errors import InvalidRequest, JobGoesOn, JobNotFound, RecipeUnknown
 from api.job_records import PUBLIC_STATUS, LiveState, job_record
 from api.live_state import read_live_state
+from api.recipes import RECIPE_METADATA, with_chance_resolved
 from resources import signals
 from resources.run_tags import OPERATION_TAG, job_id_of, run_id_of
 from studio_pipelines.database_faults import DatabaseUnavailable
@@ -106,6 +107,30 @@ class JobArchive:
         """Forget an ended job: its run and all its events."""
         self.ended(run_id)
         self._instance.delete_run(run_id)
+
+    def recipe(self, run_id: str) -> dict[str, Any]:
+        """Return how a job's results are made, with the seeds that were drawn if it has ended.
+
+        Raises:
+            JobNotFound: There is none with this id.
+            RecipeUnknown: It was not made by a request, but in the Dagster UI.
+        """
+        run = self.stored(run_id).dagster_run
+        recipe = self.kept_recipe(run_id)
+        if recipe is None:
+            raise RecipeUnknown(
+                f"No recipe was kept of {job_id_of(run_id)}.",
+                hint="Only jobs that were submitted over this interface have one.",
+            )
+        outcome = self._events_outcome(run_id) if run.is_finished else None
+        return with_chance_resolved(recipe, (outcome or {}).get("data"))
+
+    def kept_recipe(self, run_id: str) -> Mapping[str, Any] | None:
+        """Return a job's recipe as it was submitted, or None where none was kept."""
+        logs = self._instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT)
+        events = (entry.dagster_event for entry in logs if entry.dagster_event)
+        told = (event.engine_event_data.metadata.get(RECIPE_METADATA) for event in events)
+        return next((recipe.value for recipe in told if recipe is not None), None)  # pyright: ignore
 
     def _listed(self, wanted: JobFilter) -> Iterator[dict[str, Any]]:
         chosen = RunsFilter(

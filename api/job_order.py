@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG
+from resources.webhook_log import Subscription
 from studio_pipelines.chain import LinkedChain
 from studio_pipelines.operation import Operation
 
@@ -39,6 +40,9 @@ class JobOrder:
         priority: 0 (lowest) to 9.
         timeout_s: Deadline of the job.
         shared_inputs: Asset ids that several steps of the chain get, by input.
+        owner: Whose job it is.
+        reuses: Whether an equal earlier job may answer.
+        webhook: Who is to be told of the job, or None.
     """
 
     operation: Operation | LinkedChain
@@ -46,6 +50,9 @@ class JobOrder:
     priority: int
     timeout_s: int
     shared_inputs: AssetIds = field(default_factory=dict)
+    owner: str = ""
+    reuses: bool = True
+    webhook: Subscription | None = None
 
     def run_config(self) -> dict[str, Any]:
         """Return the Dagster run config."""

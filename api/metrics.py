@@ -13,7 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from api.submission import WORKER_FRESH_S
+from api.workforce import WORKER_FRESH_S
 from resources import signals
 from resources.signals import WorkerBeat
 from resources.telemetry import BUCKETS_S, METRICS_KEY, Series, help_of, series_of

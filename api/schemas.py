@@ -1,17 +1,35 @@
 """The request fields that every operation shares, and the bodies derived from its declaration."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
 from api.errors import InvalidRequest
+from api.job_order import AssetIds, JobOrder, OpOrder
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, Parameters
 
 _ONE, _MANY = "(one)", "(many)"
+
+
+class Webhook(Parameters):
+    """Where to tell of a job's end."""
+
+    url: str = Field(
+        min_length=1,
+        max_length=2048,
+        description="Takes a POST, signed in the Standard Webhooks format, for each event. A "
+        "message that is not answered with 2xx is sent again over 24 hours.",
+    )
+    events: list[Literal["completed", "failed", "canceled", "progress"]] = Field(
+        ["completed", "failed", "canceled"],
+        min_length=1,
+        description="What is told. Progress is told at most every 2 s, once.",
+    )
 
 
 class SubmitFields(Parameters):
@@ -24,20 +42,43 @@ class SubmitFields(Parameters):
     timeout_seconds: int | None = Field(
         None, ge=1, le=7 * 24 * 3600, description="Deadline of the job, in seconds."
     )
+    cache: bool = Field(
+        True,
+        description="Whether an identical earlier job may answer: at once and with `cached: true`, "
+        "if it has completed and its assets are still there, or when it ends, if it is under way.",
+    )
+    webhook: Webhook | None = Field(None, description="Where to tell of the job's end.")
+    dry_run: bool = Field(
+        False,
+        description="Check the request and quote, without making a job: the model and its licence, "
+        "seconds and memory by what jobs like it have taken, the place in line.",
+    )
 
 
-class Submission(BaseModel):
+@dataclass(frozen=True)
+class Submission:
     """One request, taken apart.
 
     Attributes:
+        operation: What it is for.
         inputs: Media references by input name, or a list of them.
         parameters: The operation's parameters that the request set.
         run: How to run it.
     """
 
-    inputs: dict[str, str | list[str]]
-    parameters: dict[str, Any]
+    operation: Operation
+    inputs: Mapping[str, str | list[str]]
+    parameters: Mapping[str, Any]
     run: SubmitFields
+
+    def order(self, asset_ids: AssetIds) -> JobOrder:
+        """Return the order, with the inputs as the assets that they were resolved to."""
+        return JobOrder(
+            operation=self.operation,
+            ops={self.operation.name: OpOrder(asset_ids, self.parameters)},
+            priority=self.run.priority,
+            timeout_s=self.run.timeout_seconds or self.operation.timeout_s,
+        )
 
 
 @cache
@@ -91,7 +132,7 @@ def parse_submission(operation: Operation, body: dict[str, Any]) -> Submission:
     inputs = {name: values.pop(name) for name in operation.accepts if values.get(name) is not None}
     chosen = {name: values.pop(name) for name in SubmitFields.model_fields if name in values}
     parameters = {name: values[name] for name in values if name not in operation.accepts}
-    return Submission(inputs=inputs, parameters=parameters, run=SubmitFields(**chosen))
+    return Submission(operation, inputs, parameters, SubmitFields(**chosen))
 
 
 def first_fault(

@@ -8,6 +8,9 @@ from fastapi import Depends, Request
 from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.submission import JobSubmissionService
+from api.webhook_sender import WebhookSender
+from api.webhooks import Webhooks
+from api.workforce import Workforce
 from resources.artifacts import ArtifactStore
 from resources.model_shelf import ModelShelf
 from studio_pipelines.settings import Settings
@@ -21,6 +24,9 @@ class Services:
     artifacts: ArtifactStore
     references: ReferenceResolver
     jobs: JobSubmissionService
+    workforce: Workforce
+    webhooks: Webhooks
+    webhook_sender: WebhookSender
     models: ModelShelf
     events: JobEvents
 

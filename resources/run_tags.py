@@ -12,6 +12,8 @@ LANE_TAG = "studio/lane"
 TAKEN_AT_TAG = "studio/taken_at"  # Unix time in seconds at which a worker took the run
 RESUMED_TAG = "studio/resumed"  # how often the run has been sent again after its worker died
 RETRIED_FROM_TAG = "studio/retried_from"  # the run that this one does once more
+RECIPE_TAG = "studio/recipe"  # hash of all that decides what a run makes, and of whose it is
+INPUT_SIZE_TAG = "studio/input_size"  # class of the size of all inputs
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 # The W3C Trace Context of the request that submitted the run.
 TRACEPARENT_TAG = "traceparent"

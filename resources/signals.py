@@ -5,12 +5,14 @@ Dagster's storage, and these are the fast way to it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import redis
+from kombu.exceptions import OperationalError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from studio_pipelines.errors import StudioError
@@ -29,6 +31,22 @@ class BrokerUnavailable(StudioError):
     status = 503
     code = "broker_unavailable"
     is_of_one_item = False
+
+
+@contextmanager
+def broker_faults() -> Iterator[None]:
+    """Have a broker that does not answer told plainly.
+
+    Raises:
+        BrokerUnavailable: From the block, where Redis or kombu failed.
+    """
+    try:
+        yield
+    except (redis.RedisError, OperationalError) as error:
+        raise BrokerUnavailable(
+            "The queue does not answer, so no work can be taken.",
+            hint="Try again in a few seconds.",
+        ) from error
 
 
 @cache

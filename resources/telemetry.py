@@ -20,6 +20,9 @@ HELP: Mapping[str, str] = {
     "studio_jobs_total": "Jobs that ended, by operation and status.",
     "studio_job_seconds": "How long jobs took, by operation and stage: queued, start, run, total.",
     "studio_run_failures_total": "Runs that failed, by operation and error code.",
+    "studio_submissions_total": "Requests, by operation and by what answers them: a new job, an "
+    "equal earlier one (cache), or the one of the same key.",
+    "studio_webhooks_total": "Tries to deliver a webhook, by event and by how it stands then.",
     "studio_retention_removed_total": "What was deleted because it was old, by kind.",
 }
 

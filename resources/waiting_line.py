@@ -38,12 +38,15 @@ def _member(operation: str, run_id: str) -> str:
     return f"{operation}/{run_id}"
 
 
+def _score(priority: int, at_s: float) -> float:
+    return (9 - priority) * _PRIORITY_STEP + 1000 * at_s
+
+
 def enter(
     client: redis.Redis, lane: str, operation: str, run_id: str, *, priority: int, at_s: float
 ) -> None:
     """Put a run in line; ``priority`` is 0 (lowest) to 9."""
-    score = (9 - priority) * _PRIORITY_STEP + 1000 * at_s
-    client.zadd(_line(lane), {_member(operation, run_id): score})
+    client.zadd(_line(lane), {_member(operation, run_id): _score(priority, at_s)})
 
 
 def leave(client: redis.Redis, lane: str, operation: str, run_id: str) -> None:
@@ -68,16 +71,33 @@ def place_of(
         in_hand: For each worker of the lane what it does: operation and seconds since it took it;
             None for one that is free.
     """
-    rank = client.zrank(_line(lane), _member(operation, run_id))
-    if rank is None:
-        return None
+    rank = cast(int | None, client.zrank(_line(lane), _member(operation, run_id)))
+    return None if rank is None else _place(client, lane, rank, in_hand)
+
+
+def place_of_next(
+    client: redis.Redis,
+    lane: str,
+    in_hand: Sequence[tuple[str, float] | None],
+    *,
+    priority: int,
+    at_s: float,
+) -> Place:
+    """Return where a run would stand that came into line at a time; see :func:`place_of`."""
+    before = client.zcount(_line(lane), "-inf", _score(priority, at_s))
+    return _place(client, lane, cast(int, before), in_hand)
+
+
+def _place(
+    client: redis.Redis, lane: str, rank: int, in_hand: Sequence[tuple[str, float] | None]
+) -> Place:
     pipeline = client.pipeline(transaction=False)
-    pipeline.zrange(_line(lane), 0, min(cast(int, rank), LOOKED_AT) - 1)
+    pipeline.zrange(_line(lane), 0, min(rank, LOOKED_AT) - 1)
     pipeline.hgetall(DURATIONS_KEY)
     members, durations = pipeline.execute()
     before = [member.partition("/")[0] for member in members] if rank else []
     known_s = {name: json.loads(told)["mean_s"] for name, told in durations.items()}
-    return Place(int(cast(int, rank)) + 1, estimate_start_s(before, in_hand, known_s))
+    return Place(rank + 1, estimate_start_s(before, in_hand, known_s))
 
 
 def estimate_start_s(

@@ -14,33 +14,12 @@ import dagster as dg
 from dagster import GraphDefinition
 from dagster._core.definitions.dependency import NodeInput
 
+from studio_pipelines.inner_op import InnerOp
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.op_place import OpPlace
-from studio_pipelines.operation import Operation, Parameters
+from studio_pipelines.operation import Operation
 
 Steps = Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class InnerOp:
-    """An op that only chains use: it has no route and no worker of its own.
-
-    Attributes:
-        op: The Dagster op; its name is its file's name.
-        parameters: The pydantic model of its parameters.
-        preload: As an operation's.
-        warm_up: As an operation's.
-    """
-
-    op: dg.OpDefinition
-    parameters: type[Parameters]
-    preload: Callable[[], None] | None = None
-    warm_up: Callable[[], None] | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the op."""
-        return self.op.name
 
 
 @dataclass(frozen=True)
@@ -77,6 +56,7 @@ class Chain:
             of their steps. What else it takes are inputs of the request that several ops share,
             annotated :class:`~resources.handover.Handover`. Its docstring is product text.
         steps: In the order in which they are done.
+        version: Raised when they are joined in another way.
         timeout_s: Deadline of a job that names none.
         examples: Request bodies for the documentation.
     """
@@ -84,6 +64,7 @@ class Chain:
     name: str
     compose: Callable[..., None]
     steps: tuple[Step, ...]
+    version: str = "1"
     timeout_s: int = 3600
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -142,6 +123,11 @@ class LinkedChain:
     def worker(self) -> str:
         """Who serves it, as a message names it."""
         return self.name
+
+    @property
+    def version(self) -> str:
+        """Version of the chain itself; its operations have their own."""
+        return self.chain.version
 
     @property
     def key(self) -> str:

@@ -9,11 +9,12 @@ from pydantic.alias_generators import to_camel
 from resources.lease import Lease
 from resources.model_cache import ModelSource
 from resources.model_folder import InstalledModel
-from resources.model_shelf import AUTO
+from resources.model_shelf import AUTO, ModelShelf
 from resources.model_store import ModelStore
 from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.inpaint_parameters import ImageInpaint
 from studio_pipelines.media.inpaint_settings import DiffusionSettings
-from studio_pipelines.operation import ModelIdentity
+from studio_pipelines.model_choice import ChosenModel, ModelIdentity
 
 if TYPE_CHECKING:
     from studio_pipelines.media.inpainting import Filler
@@ -69,7 +70,7 @@ def choose_worker(models: ModelStore, name: str, settings: DiffusionSettings) ->
         ModelNotInstalled: It is not here.
         InvalidParameter: It does not take what was chosen.
     """
-    installed = _installed(models, name, settings)
+    installed = _installed(models.shelf, name, prompt=settings.prompt)
     if installed is None or installed.declaration.engine != DIFFUSERS:
         for field in settings.given:
             raise InvalidParameter(
@@ -87,7 +88,17 @@ def choose_worker(models: ModelStore, name: str, settings: DiffusionSettings) ->
     return InpaintWorker(ModelIdentity.of(installed), settings, engine, (source,))
 
 
-def _installed(models: ModelStore, name: str, settings: DiffusionSettings) -> InstalledModel | None:
+def chosen_models(params: ImageInpaint, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    """Return what fills the holes of a request, before there is a job.
+
+    Raises:
+        StudioError: As :func:`choose_worker`, for a model that cannot be had.
+    """
+    installed = _installed(shelf, params.model, prompt=params.prompt)
+    return (ChosenModel(BUILTIN) if installed is None else ChosenModel.of(installed),)
+
+
+def _installed(shelf: ModelShelf, name: str, *, prompt: str) -> InstalledModel | None:
     """Return the model to load, or None for patch completion.
 
     ``auto`` is LaMa, else patch completion; with a prompt it is the best diffusion model. Without
@@ -96,11 +107,14 @@ def _installed(models: ModelStore, name: str, settings: DiffusionSettings) -> In
     if name == BUILTIN.name:
         return None
     if name != AUTO:
-        return models.choose(WORKER, name)
-    shelf, wanted = models.shelf, DIFFUSERS if settings.prompt else LAMA
-    serving = [one for one in shelf.for_worker(WORKER) if one.engine == wanted]
-    found = (models.installed(one.name) for one in serving if shelf.admits(one))
+        return shelf.choose(WORKER, name)
+    serving = [one for one in shelf.for_worker(WORKER) if one.engine == _wanted(prompt)]
+    found = (shelf.installed(one.name) for one in serving if shelf.admits(one))
     best = next((one for one in found if one is not None), None)
-    if best is None and settings.prompt:
-        return models.choose(WORKER, serving[-1].name)  # which says how to get it
+    if best is None and prompt:
+        return shelf.choose(WORKER, serving[-1].name)  # which says how to get it
     return best
+
+
+def _wanted(prompt: str) -> str:
+    return DIFFUSERS if prompt else LAMA

@@ -16,9 +16,10 @@ from pydantic.alias_generators import to_camel
 
 from resources.artifact import Artifact
 from resources.handover import Handover
-from resources.model_folder import InstalledModel
+from resources.model_shelf import ModelShelf
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.sniff import Media
+from studio_pipelines.model_choice import ChosenModel, ModelIdentity, usual_models
 from studio_pipelines.op_inputs import input_forms, is_list, items_of, visible_signature
 from studio_pipelines.op_items import Call
 from studio_pipelines.op_records import handover_of, recorded, recorded_handover
@@ -39,22 +40,6 @@ class Parameters(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
     )
-
-
-@dataclass(frozen=True)
-class ModelIdentity:
-    """What did the work, as the answer names it."""
-
-    name: str
-    version: str
-    licence: str
-    source: str
-
-    @classmethod
-    def of(cls, model: InstalledModel) -> "ModelIdentity":
-        """Name a model that was pulled."""
-        said = model.declaration
-        return cls(said.name, said.version, said.licence, said.public_source)
 
 
 @dataclass(frozen=True)
@@ -109,6 +94,9 @@ class Operation:
         returns: Kind of the main result.
         most_items: How many items a list for the main input may have; 1 where it takes no list.
         version: Raised when the same input and parameters give another result.
+        chooses: Returns the models that a job with these parameters runs, the main one first, by
+            the same rule as the op; raises what the op would. Left out, every model of the worker
+            that is installed counts.
         waits_by_default: Whether a request without ``async`` waits for the result.
         timeout_s: Deadline of a job that names none.
         preload: Called once in the lane's worker before it forks the process that runs jobs, for
@@ -127,6 +115,7 @@ class Operation:
     returns: Media
     most_items: int = MOST_ITEMS
     version: str = "1"
+    chooses: Callable[[Any, ModelShelf], tuple[ChosenModel, ...]] | None = None
     waits_by_default: bool = True
     timeout_s: int = 3600
     preload: Callable[[], None] | None = None
@@ -147,6 +136,15 @@ class Operation:
     def main_input(self) -> str | None:
         """Name of the input that may be a list, or None."""
         return next(iter(self.accepts), None) if self.most_items > 1 else None
+
+    def models_for(self, parameters: Parameters, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+        """Return the models that a job with these parameters runs, the main one first.
+
+        Raises:
+            StudioError: There is no such model, or it cannot be used.
+        """
+        choose = self.chooses or functools.partial(usual_models, self.worker)
+        return choose(parameters, shelf)
 
     @property
     def required_inputs(self) -> tuple[str, ...]:

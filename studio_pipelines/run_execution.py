@@ -16,12 +16,13 @@ from dagster._core.events import DagsterEvent
 from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
-from resources import run_events, run_ownership, signals, waiting_line
+from resources import job_figures, run_events, run_ownership, signals, waiting_line
+from resources.job_figures import JobKind
 from resources.job_metrics import JobTimes, record_job
 from resources.launcher import line_of
 from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
 from studio_pipelines.catalogue import chains, operations, working_on
-from studio_pipelines.chain import InnerOp
+from studio_pipelines.inner_op import InnerOp
 from studio_pipelines.instance import batched_events, open_instance
 from studio_pipelines.memory_release import MemoryRelease, keep_for_good
 from studio_pipelines.operation import Operation
@@ -222,6 +223,8 @@ class RunExecutor:
             if outcome["status"] == "completed":
                 duration_s = times.ended_s - work.taken_s
                 waiting_line.learn_duration(self._redis, work.operation, duration_s)
+                kind = JobKind.of(work.run.tags, outcome["data"])
+                job_figures.learn(self._redis, kind, duration_s, outcome["data"])
         except redis.RedisError as error:
             # Those who wait find the end in Dagster's storage.
             log.warning("outcome not published", run_id=run_id, error=str(error))

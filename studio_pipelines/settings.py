@@ -113,6 +113,23 @@ class Settings(BaseSettings):
     fetch_allow_private_addresses: bool = Field(
         False, description="Also fetch from private and loopback addresses: for trusted networks."
     )
+    webhook_secret: str | None = Field(
+        None,
+        repr=False,
+        pattern=r"^whsec_[A-Za-z0-9+/]{32,}={0,2}$",
+        description="What webhooks are signed with; None takes the one in data_dir/webhook.secret.",
+    )
+    webhook_allowed_hosts: tuple[str, ...] = Field(
+        (), description="Hosts that webhooks may go to; empty means any public host."
+    )
+    webhook_allow_private_addresses: bool = Field(
+        False,
+        description="Also send webhooks to private and loopback addresses, and to any port.",
+    )
+    webhook_retry_s: tuple[float, ...] = Field(
+        (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 28800),
+        description="Waits after each failed try of a webhook, in seconds: 22 hours in all.",
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @model_validator(mode="before")

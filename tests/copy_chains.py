@@ -9,7 +9,8 @@ from pydantic import Field
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
 from resources.handover import Handover
-from studio_pipelines.chain import Chain, InnerOp, Step, Steps
+from studio_pipelines.chain import Chain, Step, Steps
+from studio_pipelines.inner_op import InnerOp
 from studio_pipelines.operation import ModelIdentity, OperationResult, Parameters, studio_op
 
 IDENTITY = ModelIdentity("join", "1", "Apache-2.0", "builtin")
@@ -70,7 +71,10 @@ CHAINS = (
         compose=copy_join,
         steps=(
             Step("file_copy", parts=("copy", "cover")),
-            Step(InnerOp(op=files_join, parameters=FilesJoin), defaults={"between": "+"}),
+            Step(
+                InnerOp(op=files_join, parameters=FilesJoin, model=IDENTITY),
+                defaults={"between": "+"},
+            ),
         ),
     ),
     Chain("copy-nothing", copy_nothing, (Step("file_find"), Step("file_copy"))),

@@ -106,7 +106,9 @@ def running_studio(settings: Settings, only: Collection[str]) -> Iterator[Runnin
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", os.pathsep.join((str(TESTS_DIR.parent), str(TESTS_DIR))))
             stack = closing.enter_context(running_stack(settings, only))
-        client = httpx.Client(base_url=stack.api_url, timeout=30)
+        # Tests send the same small jobs again and again, and mean a new one each time.
+        anew = {"Cache-Control": "no-cache"}
+        client = httpx.Client(base_url=stack.api_url, timeout=30, headers=anew)
         yield RunningStudio(stack, closing.enter_context(client))
 
 

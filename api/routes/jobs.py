@@ -76,6 +76,35 @@ async def follow_job(
     return EventSourceResponse(events, headers=headers)
 
 
+@router.get("/{job_id}/recipe")
+async def read_recipe(job_id: str, services: ServicesDep) -> dict[str, Any]:
+    """Return how a job's results are made: versions, full parameters, hashes, seed.
+
+    Inputs have the hash of their content, models that of their weights; a seed that was drawn at
+    random is told once the job has ended.
+    """
+    return {"success": True, "jobId": job_id, "recipe": await services.jobs.recipe(job_id)}
+
+
+@router.get("/{job_id}/webhooks")
+async def list_webhooks(job_id: str, services: ServicesDep) -> dict[str, Any]:
+    """List the messages about a job's end, with each try to deliver them.
+
+    A message is `pending` until its receiver has taken it (`delivered`), wants no more of them
+    (410), or has failed to for 24 hours (`given_up`). The list is kept for eight days.
+    """
+    await services.jobs.record(job_id)
+    return {"webhooks": await services.webhooks.deliveries(job_id), "nextCursor": None}
+
+
+@router.post("/{job_id}/webhooks/{message_id}/redeliver", status_code=202)
+async def redeliver_webhook(job_id: str, message_id: str, services: ServicesDep) -> dict[str, Any]:
+    """Send a message once more, at once and with all of its tries; its id stays the same."""
+    await services.jobs.record(job_id)
+    webhook = await services.webhooks.redeliver(job_id, message_id)
+    return {"success": True, "jobId": job_id, "webhook": webhook}
+
+
 @router.post("/{job_id}/cancel")
 async def cancel_job(job_id: str, services: ServicesDep) -> JSONResponse:
     """Stop a job: at once while it waits, at its next safe point while it runs."""

@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from api.answers import answer_submitted
+from api.documented_answers import SUBMISSION_ANSWERS
 from api.documented_body import documented_body
 from api.errors import NotBuilt
-from api.intake import Intake
-from api.job_order import JobOrder, OpOrder
-from api.request_body import read_body
-from api.schemas import Submission, body_model, parse_submission
-from api.state import Services, ServicesDep, services_of
+from api.idempotency import KeyHeader
+from api.schemas import body_model, parse_submission
+from api.state import ServicesDep
+from api.submitting import Desk, submit
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
 from studio_pipelines.operation import Operation
 
@@ -44,6 +44,7 @@ def operation_router() -> APIRouter:
                 tags=[studio],
                 summary=operation.summary,
                 operation_id=operation.name,
+                responses=SUBMISSION_ANSWERS,
                 openapi_extra={"requestBody": _request_body(operation)},
             )
 
@@ -85,34 +86,18 @@ def _not_built(worker: Worker) -> Handler:
 
 
 def _submit(operation: Operation) -> Handler:
-    async def answer(request: Request) -> JSONResponse:
-        services = services_of(request)
-        await services.jobs.require_worker(operation)
-        # A request that is refused leaves nothing behind.
-        with Intake(services.artifacts, services.settings.max_upload_bytes) as intake:
-            body = await read_body(request, intake, body_model(operation))
-            submission = parse_submission(operation, body)
-            order = await _order(services, operation, submission, intake)
-            job_id = await services.jobs.submit(order)
-        at_once = submission.run.async_
-        if at_once is None:
-            at_once = not operation.waits_by_default
-        return await answer_submitted(request, services, job_id, at_once=at_once)
+    desk = Desk(
+        serves=operation,
+        body=body_model(operation),
+        accepts=operation.accepts,
+        parse=partial(parse_submission, operation),
+        waits_by_default=operation.waits_by_default,
+    )
+
+    async def answer(request: Request, idempotency_key: KeyHeader = None) -> JSONResponse:
+        return await submit(desk, request, idempotency_key)
 
     return answer
-
-
-async def _order(
-    services: Services, operation: Operation, submission: Submission, intake: Intake
-) -> JobOrder:
-    references = services.references
-    inputs = await references.resolve_all(operation.accepts, submission.inputs, intake)
-    return JobOrder(
-        operation=operation,
-        ops={operation.name: OpOrder(inputs, submission.parameters)},
-        priority=submission.run.priority,
-        timeout_s=submission.run.timeout_seconds or operation.timeout_s,
-    )
 
 
 def _request_body(operation: Operation) -> dict[str, Any]:

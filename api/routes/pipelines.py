@@ -1,18 +1,18 @@
 """``/api/pipelines``: chains of operations, each in one job."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from api.answers import answer_submitted
 from api.chain_schemas import accepted_by, chain_body_model, parse_chain_submission
+from api.documented_answers import SUBMISSION_ANSWERS
 from api.documented_body import documented_body
 from api.errors import NotBuilt
-from api.intake import Intake
-from api.request_body import read_body
-from api.state import services_of
+from api.idempotency import KeyHeader
+from api.submitting import Desk, submit
 from studio_pipelines.catalogue import chains, declared_chains, operations
 from studio_pipelines.chain import Chain, LinkedChain
 
@@ -32,6 +32,7 @@ def pipeline_router() -> APIRouter:
             methods=["POST"],
             summary=declared.summary.removesuffix(".") + note,
             operation_id=name,
+            responses=SUBMISSION_ANSWERS if chain else None,
             openapi_extra={"requestBody": _request_body(chain)} if chain else None,
         )
     return router
@@ -69,18 +70,15 @@ def _not_built(declared: Chain) -> Handler:
 
 
 def _submit(chain: LinkedChain) -> Handler:
-    async def answer(request: Request) -> JSONResponse:
-        services = services_of(request)
-        await services.jobs.require_worker(chain)
-        # A request that is refused leaves nothing behind.
-        with Intake(services.artifacts, services.settings.max_upload_bytes) as intake:
-            body = await read_body(request, intake, chain_body_model(chain))
-            submission = parse_chain_submission(chain, body)
-            kinds = accepted_by(chain)
-            inputs = await services.references.resolve_all(kinds, submission.inputs, intake)
-            job_id = await services.jobs.submit(submission.order(chain, inputs))
-        at_once = bool(submission.run.async_)
-        return await answer_submitted(request, services, job_id, at_once=at_once)
+    desk = Desk(
+        serves=chain,
+        body=chain_body_model(chain),
+        accepts=accepted_by(chain),
+        parse=partial(parse_chain_submission, chain),
+    )
+
+    async def answer(request: Request, idempotency_key: KeyHeader = None) -> JSONResponse:
+        return await submit(desk, request, idempotency_key)
 
     return answer
 

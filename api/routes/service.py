@@ -24,7 +24,7 @@ async def alive() -> dict[str, Any]:
 async def ready(services: ServicesDep, response: Response) -> dict[str, Any]:
     """Tell whether jobs can be taken: broker and database answer, and the workers are counted."""
     try:
-        beats = await asyncio.to_thread(services.jobs.worker_beats)
+        beats = await asyncio.to_thread(services.workforce.beats)
         await asyncio.to_thread(services.jobs.require_database)
     except BrokerUnavailable:
         response.status_code = 503

@@ -22,10 +22,10 @@ UNHEALTHY_AFTER_S = 3.0
 @router.get("/status")
 async def workers_status(services: ServicesDep) -> dict[str, Any]:
     """Return the state, memory and queue of every worker, fresh within two seconds."""
-    beats = await asyncio.to_thread(services.jobs.worker_beats)
-    tenants = await asyncio.to_thread(services.jobs.memory_tenants)
+    beats = await asyncio.to_thread(services.workforce.beats)
+    tenants = await asyncio.to_thread(services.workforce.memory_tenants)
     built = [one.name for worker in workers() if (one := operation_of(worker))]
-    depths = await asyncio.to_thread(services.jobs.queue_depths, built)
+    depths = await asyncio.to_thread(services.workforce.queue_depths, built)
     shelf = services.models
     declared = await asyncio.to_thread(lambda: {one.id: shelf.rows(one.id) for one in workers()})
     now_s = datetime.now(UTC).timestamp()

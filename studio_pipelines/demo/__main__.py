@@ -37,7 +37,12 @@ def main(
     """Grade three photos and master a song, by a studio that is started for it and stopped."""
     console = Console()
     try:
-        with _studio(url, output, console) as api_url, httpx.Client(base_url=api_url) as http:
+        # Whoever looks on wants to see the work done, however often.
+        anew = {"Cache-Control": "no-cache"}
+        with (
+            _studio(url, output, console) as api_url,
+            httpx.Client(base_url=api_url, headers=anew) as http,
+        ):
             _show(StudioClient(http), output, console)
     except (DemoFailed, StackError, ProcessStartError) as error:
         sys.exit(f"The demo failed. {error}")

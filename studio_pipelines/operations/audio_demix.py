@@ -15,9 +15,11 @@ from resources.gpu import Gpu
 from resources.memory_ladder import Rung
 from resources.model_cache import ModelSource
 from resources.model_folder import InstalledModel
+from resources.model_shelf import ModelShelf
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.media.sniff import PNG, Media
+from studio_pipelines.model_choice import ChosenModel
 from studio_pipelines.operation import (
     ModelIdentity,
     Operation,
@@ -195,6 +197,10 @@ def _store(
     return kept
 
 
+def _models(params: AudioDemix, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    return (ChosenModel.of(shelf.choose(WORKER, params.model)),)
+
+
 def _preload() -> None:
     import numpy as np
 
@@ -225,6 +231,7 @@ OPERATION = Operation(
     lane="audio",
     accepts={"audio": (Media.AUDIO, Media.VIDEO)},
     returns=Media.AUDIO,
+    chooses=_models,
     preload=_preload,
     warm_up=_warm_up,
     examples={

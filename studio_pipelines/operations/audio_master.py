@@ -12,9 +12,11 @@ from resources.devices import CPU
 from resources.forecast import size_class
 from resources.gpu import Gpu
 from resources.lease import Lease
+from resources.model_shelf import ModelShelf
 from resources.progress import Progress
 from studio_pipelines.mastering.parameters import AudioMaster, encoding_of, settings_of
 from studio_pipelines.media.sniff import PNG, Media
+from studio_pipelines.model_choice import ChosenModel
 from studio_pipelines.operation import (
     ModelIdentity,
     Operation,
@@ -112,6 +114,10 @@ def _lease(gpu: Gpu, progress: Progress, work: float) -> Lease:
     )
 
 
+def _models(_params: AudioMaster, _shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    return (ChosenModel(MODEL),)
+
+
 def _preload() -> None:
     import numpy as np
 
@@ -139,6 +145,7 @@ OPERATION = Operation(
     accepts={"audio": (Media.AUDIO, Media.VIDEO), "reference": (Media.AUDIO, Media.VIDEO)},
     returns=Media.AUDIO,
     version="2",
+    chooses=_models,
     preload=_preload,
     warm_up=_warm_up,
     examples={

@@ -9,10 +9,12 @@ from resources.artifacts import ArtifactStore
 from resources.devices import CPU
 from resources.forecast import size_class
 from resources.gpu import Gpu
+from resources.model_shelf import ModelShelf
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.grading.parameters import GradingApply, require_what_fits
 from studio_pipelines.media.sniff import Media
+from studio_pipelines.model_choice import ChosenModel
 from studio_pipelines.operation import ModelIdentity, Operation, OperationResult, studio_op
 
 WORKER = "grading-engine"
@@ -71,6 +73,11 @@ def grading_apply(
     )
 
 
+def _models(params: GradingApply, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    network = shelf.choose(WORKER, params.model) if params.auto else None
+    return (ChosenModel(MODEL) if network is None else ChosenModel.of(network),)
+
+
 def _preload() -> None:
     from studio_pipelines.grading.preparation import compile_kernels
 
@@ -99,6 +106,7 @@ OPERATION = Operation(
     },
     returns=Media.IMAGE,
     version="2",
+    chooses=_models,
     preload=_preload,
     warm_up=_warm_up,
     examples={

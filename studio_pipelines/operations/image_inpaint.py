@@ -18,7 +18,12 @@ from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.inpaint_parameters import ImageInpaint
-from studio_pipelines.inpaint_worker import WORKER, InpaintWorker, choose_worker
+from studio_pipelines.inpaint_worker import (
+    WORKER,
+    InpaintWorker,
+    choose_worker,
+    chosen_models,
+)
 from studio_pipelines.media.inpaint_settings import DiffusionSettings
 from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.operation import (
@@ -204,6 +209,7 @@ OPERATION = Operation(
     lane="image",
     accepts={"image": (Media.IMAGE,), "mask": (Media.IMAGE,), "exclude": (Media.IMAGE,)},
     returns=Media.IMAGE,
+    chooses=chosen_models,
     preload=_preload,
     warm_up=_warm_up,
     examples={

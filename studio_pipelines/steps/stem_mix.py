@@ -13,8 +13,8 @@ from pydantic import Field
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
 from resources.progress import Progress
-from studio_pipelines.chain import InnerOp
 from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.inner_op import InnerOp
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import ModelIdentity, OperationResult, Parameters, studio_op
 
@@ -92,4 +92,4 @@ def _gains_db(params: StemMix, stems: tuple[str, ...]) -> dict[str, float]:
     }
 
 
-STEP = InnerOp(op=stem_mix, parameters=StemMix)
+STEP = InnerOp(op=stem_mix, parameters=StemMix, model=MODEL)

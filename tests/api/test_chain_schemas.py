@@ -38,7 +38,7 @@ def test_a_request_becomes_one_order_of_each_step() -> None:
     submission = parse_chain_submission(GRADE, body)
     assert submission.inputs == {"image": "asset:a", "lut": "asset:l", "second.lut": "asset:m"}
     assert (submission.run.priority, submission.run.async_) == (8, True)
-    order = submission.order(GRADE, {"image": "a", "lut": "l", "second.lut": "m"})
+    order = submission.order({"image": "a", "lut": "l", "second.lut": "m"})
     assert order.run_config() == {
         "ops": {
             "first": {"config": {"exposure": 1.0}, "inputs": {"image": "a", "lut": "l"}},
@@ -50,7 +50,7 @@ def test_a_request_becomes_one_order_of_each_step() -> None:
 
 def test_an_input_that_steps_share_is_the_graphs() -> None:
     submission = parse_chain_submission(JOIN, {"image": ["asset:a", "asset:b"]})
-    config = submission.order(JOIN, {"image": ["a", "b"]}).run_config()
+    config = submission.order({"image": ["a", "b"]}).run_config()
     assert config == {
         "inputs": {"image": ["a", "b"]},
         "ops": {"file_copy": {"config": {}}, "files_join": {"config": {"between": "+"}}},

@@ -13,6 +13,8 @@ from twelfth_operation.file_copy import OPERATION
 from api.errors import WorkersAway
 from api.job_order import JobOrder, OpOrder
 from api.submission import JobSubmissionService
+from api.workforce import Workforce
+from resources.artifacts import ArtifactStore
 from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG
 from studio_pipelines.instance import open_instance
 
@@ -25,7 +27,8 @@ def deaf(studio: RunningStudio, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job
     for name in ("DAGSTER_HOME", "STUDIO_DATABASE_URL", "STUDIO_REDIS_URL"):
         monkeypatch.setenv(name, studio.stack.env[name])
     instance = open_instance()
-    yield JobSubmissionService(instance, studio.stack.env["STUDIO_REDIS_URL"])
+    store = ArtifactStore(url=studio.stack.settings.asset_url)
+    yield JobSubmissionService(instance, studio.stack.env["STUDIO_REDIS_URL"], store)
     instance.dispose()
 
 
@@ -77,11 +80,12 @@ def test_an_end_that_came_before_the_wait_is_known(
     assert outcome["status"] == "completed"
 
 
-def test_a_lane_without_a_worker_is_told(deaf: JobSubmissionService) -> None:
-    asyncio.run(deaf.require_worker(OPERATION))
+def test_a_lane_without_a_worker_is_told(studio: RunningStudio) -> None:
+    workforce = Workforce(studio.stack.env["STUDIO_REDIS_URL"])
+    asyncio.run(workforce.require(OPERATION))
     elsewhere = dataclasses.replace(OPERATION, lane="elsewhere")
     with pytest.raises(WorkersAway, match="file-copier"):
-        asyncio.run(deaf.require_worker(elsewhere))
+        asyncio.run(workforce.require(elsewhere))
 
 
 def test_an_order_becomes_the_config_and_the_tags_of_its_run() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from loopback_models import declare, get
 
 from resources.model_declaration import read_declarations
 from resources.model_folder import ModelState
@@ -13,27 +14,6 @@ from resources.model_store import ModelStore
 from studio_pipelines.operation import ModelIdentity
 
 WORKER = "audio-demixer"
-
-
-def declare(shelf_folder: Path, name: str, **said: object) -> None:
-    """Declare a model whose one file is in a folder beside the shelf's."""
-    weights = shelf_folder.parent / "weights" / name
-    weights.mkdir(parents=True, exist_ok=True)
-    weights.joinpath("a.bin").write_bytes(name.encode())
-    values = {"rank": 0, "commercial_use": True, "role": "main", "embedded": False, **said}
-    lines = [
-        f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
-        for key, value in values.items()
-    ]
-    shelf_folder.joinpath(f"{name}.toml").write_text(
-        f'[[model]]\nname = "{name}"\nversion = "1"\nlicence = "MIT"\nserves = ["{WORKER}"]\n'
-        f'engine = "tiny"\nmemory_mib = 7\nsource = "folder:{weights}"\n'
-        'files = [{ path = "w.bin", from = "a.bin" }]\n' + "\n".join(lines) + "\n"
-    )
-
-
-def get(shelf: ModelShelf, name: str) -> None:
-    pull(shelf, shelf.declarations()[name], lambda _step: None)
 
 
 @pytest.fixture

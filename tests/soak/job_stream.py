@@ -109,7 +109,9 @@ class StreamClient:
         self._orders = orders
         self._random = random.Random(seed)
         self._timeline = timeline
-        self._http = httpx.Client(base_url=api_url, timeout=30)
+        self._http = httpx.Client(
+            base_url=api_url, timeout=30, headers={"Cache-Control": "no-cache"}
+        )
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.accepted: dict[str, Order] = {}

@@ -13,6 +13,7 @@ from resources.gpu import Gpu
 from resources.progress import Progress
 from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media.sniff import Media
+from studio_pipelines.model_choice import ChosenModel
 from studio_pipelines.operation import (
     ModelIdentity,
     Operation,
@@ -20,6 +21,8 @@ from studio_pipelines.operation import (
     Parameters,
     studio_op,
 )
+
+MODEL = ModelIdentity("copy", "1", "Apache-2.0", "builtin")
 
 
 class FileCopy(Parameters):
@@ -53,7 +56,7 @@ def file_copy(
         assets={"copy": kept},
         metrics={"bytes": kept.bytes, **lease.describe()},
         verification={"passed": kept.sha256 == image.sha256},
-        model=ModelIdentity("copy", "1", "Apache-2.0", "builtin"),
+        model=MODEL,
     )
 
 
@@ -65,4 +68,5 @@ OPERATION = Operation(
     lane="test",
     accepts={"image": (Media.IMAGE,)},
     returns=Media.IMAGE,
+    chooses=lambda _params, _shelf: (ChosenModel(MODEL),),
 )

@@ -1,0 +1,74 @@
+"""Deciding when a message is sent again, and signing it."""
+
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from api.fetch_policy import FetchPolicy
+from api.webhook_post import Attempt, WebhookPost, kept_secret
+from api.webhook_sender import JITTER, after
+from resources.webhook_log import Delivery
+from studio_pipelines.settings import load_settings
+
+WAITS_S = (5.0, 30.0)
+
+
+def attempt(status: int | None) -> Attempt:
+    return Attempt("2026-01-01T00:00:00+00:00", status, None if status else "no answer", 1.0)
+
+
+def delivery() -> Delivery:
+    return Delivery("msg_1", "https://example.org/", "completed", "{}", time.time())
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_success_ends_it(status: int) -> None:
+    done = after(delivery(), attempt(status), WAITS_S)
+    assert (done.status, done.tries, done.next_try_at_s) == ("delivered", 1, None)
+
+
+@pytest.mark.parametrize("status", [None, 301, 400, 404, 429, 500, 503])
+def test_a_failure_is_tried_again_until_the_waits_are_used_up(status: int | None) -> None:
+    stands = delivery()
+    for tries, wait_s in enumerate(WAITS_S, start=1):
+        stands = after(stands, attempt(status), WAITS_S, spread=lambda low, high: high)
+        assert (stands.status, stands.tries) == ("pending", tries)
+        assert stands.next_try_at_s is not None
+        assert stands.next_try_at_s - time.time() == pytest.approx(wait_s * (1 + JITTER), abs=1)
+    stands = after(stands, attempt(status), WAITS_S)
+    assert (stands.status, stands.tries, stands.next_try_at_s) == ("given_up", 3, None)
+    assert len(stands.attempts) == 3
+
+
+def test_a_receiver_that_is_gone_ends_it() -> None:
+    assert after(delivery(), attempt(410), WAITS_S).status == "given_up"
+
+
+def test_the_usual_waits_take_a_day_and_no_more() -> None:
+    waits_s = load_settings().webhook_retry_s
+    assert list(waits_s) == sorted(waits_s)
+    assert sum(waits_s) > 20 * 3600
+    assert sum(waits_s) * (1 + JITTER) < 27 * 3600
+
+
+def test_a_signature_is_what_the_public_library_verifies(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    post = WebhookPost(FetchPolicy(), kept_secret(tmp_path))
+    payload = '{"type": "job.completed", "data": {"name": "é"}}'
+    headers = post._headers("msg_1", datetime.now(UTC), payload)
+    verified = Webhook(kept_secret(tmp_path)).verify(payload, headers)
+    assert verified["data"]["name"] == "é"
+
+
+def test_the_secret_is_drawn_once_and_kept_to_its_owner(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        drawn = set(threads.map(lambda _: kept_secret(tmp_path), range(16)))
+    assert len(drawn) == 1
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text() == drawn.pop()
