@@ -21,9 +21,6 @@ from numpy.typing import NDArray
 
 from studio_pipelines.errors import UnusableModel
 
-SUBJECT_ROLE: Final = "subject"
-"""What these networks are declared as, beside the other models of a worker."""
-
 _DEFAULT_SIDE_PX: Final = 1024
 _Triple = tuple[float, float, float]
 _ISNET_MEAN: Final = (128 / 255, 128 / 255, 128 / 255)

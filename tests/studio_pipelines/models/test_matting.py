@@ -13,7 +13,8 @@ from PIL import Image
 
 from studio_pipelines.errors import UnusableModel
 from studio_pipelines.model_shelf import model_shelf
-from studio_pipelines.models.matting import SUBJECT_ROLE, SubjectNetwork, load_subject_network
+from studio_pipelines.models.matting import SubjectNetwork, load_subject_network
+from studio_pipelines.models.matting_roles import SUBJECT_ROLE
 from studio_pipelines.settings import load_settings
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
