@@ -44,12 +44,14 @@ def _rough(placed: "Stills", means: "Means") -> Any:
 
     from studio_pipelines.media.matte_refining import working_size
     from studio_pipelines.media.resampling import resized_shares
+    from studio_pipelines.media.trimap import drawn_trimap, midway
 
-    drawn = placed.mask if placed.trimap is None else placed.trimap
-    if drawn is None:
+    size = working_size(placed.foreground)
+    if placed.trimap is not None:
+        return midway(drawn_trimap(resized_shares(placed.trimap, *size)))
+    if placed.mask is None:
         return means.find(placed.foreground)
-    small = resized_shares(drawn, *working_size(placed.foreground))
-    return small.astype(np.float32) / np.float32(65535)
+    return resized_shares(placed.mask, *size).astype(np.float32) / np.float32(65535)
 
 
 def _trimap(params: VfxComposite, placed: "Stills", shares: Any) -> "Trimap":

@@ -24,7 +24,7 @@ MARGIN_PX: Final = 24
 _EPSILON: Final = 1e-5
 _WISH: Final = 3e-3
 _TOLERANCE: Final = 1e-3
-_MOST_ROUNDS: Final = 150
+_MOST_ROUNDS: Final = 80
 _MOST_FILL: Final = 8
 _Floats = NDArray[np.float32]
 # Neither library has types.

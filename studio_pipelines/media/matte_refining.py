@@ -11,7 +11,7 @@ from studio_pipelines.media.colour_program import PEAKS
 from studio_pipelines.media.guided_matte import guide_coefficients, matte_at_full_size
 from studio_pipelines.media.layer import Alpha, Layer
 from studio_pipelines.media.resampling import resized, resized_shares
-from studio_pipelines.media.trimap import FOREGROUND, UNKNOWN, Trimap
+from studio_pipelines.media.trimap import FOREGROUND, UNKNOWN, Trimap, half_width_px
 
 Refinement = Literal["closedForm", "guided", "none"]
 Solve = Callable[[NDArray[np.float32], Trimap, NDArray[np.float32]], NDArray[np.float32]]
@@ -22,7 +22,7 @@ WORKING_PIXELS: Final = 1_000_000
 
 _GUIDE_RADIUS_PX: Final = 2
 _GUIDE_SOFTNESS: Final = 1e-4
-_COARSE_RADIUS_SHARE: Final = 0.004  # of the longer side: how far a rough edge is looked for
+_MOST_RADIUS_PX: Final = 32
 _COARSE_SOFTNESS: Final = 1e-4
 _Floats = NDArray[np.float32]
 
@@ -66,7 +66,9 @@ def refined_matte(
 
 
 def _guided(codes: _Floats, rough: _Floats, trimap: Trimap) -> _Floats:
-    radius_px = max(_GUIDE_RADIUS_PX, round(_COARSE_RADIUS_SHARE * max(rough.shape)))
+    # Windows have to see both sides of what is unknown.
+    wanted_px = round(1.5 * half_width_px(trimap))
+    radius_px = min(_MOST_RADIUS_PX, max(_GUIDE_RADIUS_PX, wanted_px))
     factors = guide_coefficients(codes, rough, radius_px=radius_px, softness=_COARSE_SOFTNESS)
     fitted: _Floats = (factors[..., :3] * codes).sum(axis=-1) + factors[..., 3]
     known: _Floats = (trimap == FOREGROUND).astype(np.float32)

@@ -41,8 +41,9 @@ class SteadyMatte:
         seen: _Floats = small.astype(np.float32) / np.float32(peak)
         if self._before is not None and self._before[0].shape == shares.shape:
             earlier, seen_before = self._before
-            change: Any = cv2.blur(np.abs(seen - seen_before).max(axis=-1), (5, 5))
-            kept: _Floats = np.float32(self._kept) * np.exp(-((change / _SAME) ** 2))
+            most: Any = np.abs(seen - seen_before).max(axis=-1)
+            change: _Floats = np.array(cv2.blur(most, (5, 5)), np.float32)
+            kept = np.float32(self._kept) * np.exp(-((change / np.float32(_SAME)) ** 2))
             shares = (shares + kept * (earlier - shares)).astype(np.float32)
         self._before = (shares, seen)
         return shares

@@ -73,3 +73,23 @@ def drawn_trimap(shares: Alpha) -> Trimap:
                 "where it is to be found out.",
             )
     return out
+
+
+def midway(trimap: Trimap) -> NDArray[np.float32]:
+    """Return what a trimap alone says of alpha: between the known parts, by how near each is."""
+    known: list[Any] = []
+    for code in (BACKGROUND, FOREGROUND):
+        elsewhere = (trimap != code).astype(np.uint8)
+        known.append(cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_5))
+    away: NDArray[np.float32] = known[0] / np.maximum(known[0] + known[1], np.float32(1e-6))
+    return away.astype(np.float32)
+
+
+def half_width_px(trimap: Trimap) -> float:
+    """Return about how far the middle of the unknown part lies from what is known; 0 without."""
+    unknown = trimap == UNKNOWN
+    if not unknown.any() or unknown.all():
+        return 0.0
+    away: Any = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    # Across a band the distance rises evenly and falls again: its mean is half of its peak.
+    return 2 * float(away[unknown].mean())

@@ -85,7 +85,7 @@ def load_vitmatte(folder: Path, device: str) -> VitMatte:
     from transformers import VitMatteForImageMatting
 
     try:
-        network = VitMatteForImageMatting.from_pretrained(
+        network: Any = VitMatteForImageMatting.from_pretrained(
             folder, local_files_only=True, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
