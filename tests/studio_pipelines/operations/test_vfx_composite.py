@@ -12,10 +12,13 @@ import numpy as np
 import OpenImageIO
 import pytest
 import pyvips
+import tiny_subject
+import tiny_vitmatte
 from made_video import RATE
 
 from resources.artifacts import ArtifactStore
 from resources.gpu import Gpu
+from resources.model_pull import pull
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.jobs import job_of
@@ -29,8 +32,11 @@ from studio_pipelines.settings import load_settings
 class Desk:
     """Runs jobs in this process, on a store of its own."""
 
-    def __init__(self, store: ArtifactStore, folder: Path) -> None:
+    def __init__(self, store: ArtifactStore, folder: Path, models_dir: str = "") -> None:
         self.store, self._folder, self._count = store, folder, 0
+        self._models = ModelStore(
+            folder=models_dir or str(load_settings().models_dir), declared_in=[str(DECLARATIONS)]
+        )
 
     def keep(self, data: bytes) -> str:
         self._count += 1
@@ -46,9 +52,7 @@ class Desk:
             resources={
                 "artifacts": self.store,
                 "gpu": Gpu(preference="cpu"),
-                "models": ModelStore(
-                    folder=str(load_settings().models_dir), declared_in=[str(DECLARATIONS)]
-                ),
+                "models": self._models,
                 "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
                 "io_manager": dg.mem_io_manager,
             },
@@ -279,6 +283,47 @@ def test_what_cannot_be_done_is_refused(desk: Desk, name: str) -> None:
     given = {key: one if isinstance(one, bytes) else png_of(one) for key, one in files.items()}
     problem = desk.refused(config, **{"foreground": png_of(RED_ON_GREEN), **given})
     assert (problem["code"], problem["field"]) == (code, field)
+
+
+@pytest.fixture
+def own_models(folder_store: ArtifactStore, tmp_path: Path) -> Desk:
+    """A desk whose models folder has a small ViTMatte and a small BiRefNet of the user's own."""
+    root = tmp_path / "models"
+    weights = tiny_vitmatte.make(tmp_path / "vitmatte")
+    root.mkdir()
+    (root / "own.toml").write_text(
+        tiny_vitmatte.declaration(weights) + tiny_subject.declaration(tmp_path / "birefnet")
+    )
+    store = ModelStore(folder=str(root), declared_in=[str(DECLARATIONS)])
+    for name in ("tiny-vitmatte", "tiny-birefnet"):
+        pull(store.shelf, store.shelf.declarations()[name], lambda _: None)
+    return Desk(folder_store, tmp_path, str(root))
+
+
+def test_a_network_for_trimaps_takes_the_place_of_closed_form(own_models: Desk) -> None:
+    trimap = np.full((96, 128), 128, np.uint8)
+    trimap[disc(radius=24) == 255], trimap[disc(radius=36) == 0] = 255, 0
+    files = {"foreground": png_of(RED_ON_GREEN), "trimap": png_of(trimap)}
+    told = own_models.run({"model": "tiny-vitmatte"}, **files)
+    assert told["model"] == {
+        "name": "tiny-vitmatte", "version": "1", "licence": "MIT", "source": "folder",
+    }  # fmt: skip
+    alpha = own_models.picture(told, "alpha").numpy()
+    assert alpha[48, 64] == 255
+    assert alpha[0, 0] == 0
+    closed = own_models.run({}, **files)
+    assert not np.array_equal(alpha, own_models.picture(closed, "alpha").numpy())
+    problem = own_models.refused({"model": "tiny-vitmatte", "refine": "guided"}, **files)
+    assert problem["field"] == "refine"
+
+
+def test_without_a_trimap_it_gets_one_from_what_another_network_finds(own_models: Desk) -> None:
+    told = own_models.run({"model": "tiny-vitmatte"}, foreground=png_of(RED_ON_GREEN))
+    assert told["model"]["name"] == "tiny-vitmatte"
+    auto = own_models.run({"model": "auto"}, foreground=png_of(RED_ON_GREEN))
+    assert auto["model"]["name"] == "tiny-birefnet"
+    alpha = own_models.picture(auto, "alpha").numpy()
+    assert alpha[48, 64] > alpha[2, 2]
 
 
 def film(path: Path, samples: Path, *, frames: int = 6, sound: bool = True) -> bytes:
