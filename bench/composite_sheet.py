@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from bench.composite import SAMPLES, means_of, quietly
 from studio_pipelines.compositing.cutting import Means, Stills, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, settled
-from studio_pipelines.media.layer import FULL, Layer, converted, layer_of, light_of
+from studio_pipelines.media.coverage import FULL
+from studio_pipelines.media.layer import Layer, converted, layer_of, light_of
 from studio_pipelines.media.laying_over import Cutout, laid_over
 from studio_pipelines.media.matte_refining import plain_matte
 from studio_pipelines.media.placement import backdrop
@@ -109,7 +110,7 @@ def main() -> None:
         for row in ROWS
         if (SAMPLES / row.photo).exists() or (arguments.photos / row.photo).exists()
     ]
-    step, means = CELL_PX + GAP_PX, means_of("isnet-small")
+    step, means = CELL_PX + GAP_PX, means_of("isnet-medium")
     size = (HEAD_PX + step * len(rows), step * len(COLUMNS), 3)
     sheet = np.full(size, 255, np.uint8)
     for number, name in enumerate(COLUMNS):

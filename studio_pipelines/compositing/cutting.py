@@ -10,8 +10,9 @@ from studio_pipelines.errors import InvalidParameter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from studio_pipelines.media.coverage import Alpha
     from studio_pipelines.media.foreground_colours import Colours
-    from studio_pipelines.media.layer import Alpha, Layer
+    from studio_pipelines.media.layer import Layer
     from studio_pipelines.media.laying_over import Cutout
     from studio_pipelines.media.matte_refining import Solve
     from studio_pipelines.media.picture import Picture

@@ -7,7 +7,7 @@ from studio_pipelines.compositing.parameters import VfxComposite
 
 if TYPE_CHECKING:
     from studio_pipelines.compositing.cutting import Means, Stills
-    from studio_pipelines.media.layer import Alpha
+    from studio_pipelines.media.coverage import Alpha
     from studio_pipelines.media.trimap import Trimap
 
 

@@ -97,9 +97,10 @@ def _write_exr(layer: "Layer", cutout: "Cutout", path: Path, folder: Path) -> No
     """
     import numpy as np
 
+    from studio_pipelines.media.coverage import FULL
     from studio_pipelines.media.exr_encode import encode_exr
     from studio_pipelines.media.interruptible import bands
-    from studio_pipelines.media.layer import FULL, Layer, converted, light_of
+    from studio_pipelines.media.layer import Layer, converted, light_of
     from studio_pipelines.media.picture import Picture
     from studio_pipelines.media.tone_curves import srgb_curves
 

@@ -26,8 +26,6 @@ _WISH: Final = 3e-3
 _TOLERANCE: Final = 1e-3
 _MOST_ROUNDS: Final = 80
 _MOST_FILL: Final = 8
-# Smaller factors than PyMatting's 1e-4 gives: a few rounds more, and half of the time.
-_DISCARDED: Final = 1e-3
 _Floats = NDArray[np.float32]
 # Neither library has types.
 _pymatting: Any = pymatting
@@ -126,7 +124,7 @@ def _solved(codes: _Floats, trimap: Trimap, wished: _Floats) -> _Floats:
 
 def _preconditioner(matrix: Any) -> Any:
     # PyMatting would set four gigabytes of addresses aside.
-    apply = _pymatting.ichol(matrix, discard_threshold=_DISCARDED, max_nnz=_MOST_FILL * matrix.nnz)
+    apply = _pymatting.ichol(matrix, max_nnz=_MOST_FILL * matrix.nnz)
     return _linalg.LinearOperator(matrix.shape, apply, dtype=np.float64)
 
 

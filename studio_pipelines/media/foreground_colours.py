@@ -15,8 +15,9 @@ import pymatting  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
 from studio_pipelines.media.blend_kernels import take_spill, uncover
+from studio_pipelines.media.coverage import FULL, Alpha, Codes
 from studio_pipelines.media.interruptible import run_interruptibly
-from studio_pipelines.media.layer import FULL, Alpha, Codes, Layer, light_of
+from studio_pipelines.media.layer import Layer, light_of
 from studio_pipelines.media.resampling import resized, resized_shares
 from studio_pipelines.media.thread_crew import ThreadCrew
 from studio_pipelines.media.tone_curves import ToneCurves

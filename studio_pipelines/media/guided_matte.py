@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from studio_pipelines.media.blend_kernels import FULL, bilinear
 from studio_pipelines.media.colour_program import PEAKS
-from studio_pipelines.media.layer import Alpha, Codes
+from studio_pipelines.media.coverage import Alpha, Codes
 from studio_pipelines.media.thread_crew import ThreadCrew
 from studio_pipelines.media.trimap import BACKGROUND, FOREGROUND, Trimap
 

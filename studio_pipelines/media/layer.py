@@ -1,26 +1,19 @@
 """A picture as a layer of a composite: opaque colours, coverage, and what light the codes are."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
 from studio_pipelines.media import sniff
+from studio_pipelines.media.coverage import FULL, Alpha, Codes
 from studio_pipelines.media.image_encode import has_fitting_profile, vips_image
 from studio_pipelines.media.interruptible import bands, run_interruptibly
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.tone_curves import ToneCurves, icc_curves, srgb_codes, srgb_curves
 from studio_pipelines.media.vips_fields import set_bytes_field
-
-Codes = NDArray[np.uint8] | NDArray[np.uint16]
-"""RGB code values over their whole range, shape (height, width, 3), C-contiguous."""
-
-Alpha = NDArray[np.uint16]
-"""Shares of coverage, shape (height, width), full at 65535."""
-
-FULL: Final = 65535
 
 
 @dataclass(frozen=True, slots=True, eq=False)

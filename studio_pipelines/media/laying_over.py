@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipelines.media.blend_kernels import lay_over, wrap_light
+from studio_pipelines.media.coverage import FULL, Alpha, Codes
 from studio_pipelines.media.foreground_colours import PIECE_PIXELS
 from studio_pipelines.media.interruptible import bands
-from studio_pipelines.media.layer import FULL, Alpha, Codes, Layer, light_of
+from studio_pipelines.media.layer import Layer, light_of
 from studio_pipelines.media.resampling import resized, resized_shares
 from studio_pipelines.media.thread_crew import ThreadCrew
 from studio_pipelines.media.tone_curves import ToneCurves

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
+from studio_pipelines.media.coverage import Alpha
 from studio_pipelines.media.interruptible import bands
-from studio_pipelines.media.layer import Alpha
 from studio_pipelines.media.matte import feathered
 
 _STEP_PX = 3

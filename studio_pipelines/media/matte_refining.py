@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipelines.media.colour_program import PEAKS
+from studio_pipelines.media.coverage import Alpha
 from studio_pipelines.media.guided_matte import guide_coefficients, matte_at_full_size
-from studio_pipelines.media.layer import Alpha, Layer
+from studio_pipelines.media.layer import Layer
 from studio_pipelines.media.resampling import resized, resized_shares
 from studio_pipelines.media.trimap import FOREGROUND, UNKNOWN, Trimap, half_width_px
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipelines.media.blend_kernels import mean_spill
+from studio_pipelines.media.coverage import FULL, Alpha, Codes
 from studio_pipelines.media.interruptible import bands
-from studio_pipelines.media.layer import FULL, Alpha, Codes
 from studio_pipelines.media.tone_curves import ToneCurves
 
 _LOW, _HIGH = round(0.02 * FULL), round(0.98 * FULL)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 
 from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.media.coverage import Alpha, Codes
 from studio_pipelines.media.interruptible import bands
-from studio_pipelines.media.layer import Alpha, Codes, Layer
+from studio_pipelines.media.layer import Layer
 from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.resampling import resized
 

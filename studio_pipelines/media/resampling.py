@@ -6,9 +6,10 @@ import numpy as np
 import pyvips
 
 from studio_pipelines.media.blend_kernels import encode_light
+from studio_pipelines.media.coverage import FULL, Alpha, Codes
 from studio_pipelines.media.image_encode import vips_image
 from studio_pipelines.media.interruptible import bands, run_interruptibly
-from studio_pipelines.media.layer import FULL, Alpha, Codes, Layer, light_image
+from studio_pipelines.media.layer import Layer, light_image
 from studio_pipelines.media.picture import Picture
 
 _BAND_PIXELS = 1 << 21

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipelines.errors import InvalidParameter
-from studio_pipelines.media.layer import Alpha
+from studio_pipelines.media.coverage import Alpha
 
 Trimap = NDArray[np.uint8]
 """Shape (height, width): 0 background, 128 unknown, 255 foreground."""

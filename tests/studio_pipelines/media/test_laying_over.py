@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from studio_pipelines.media.layer import FULL, Layer, layer_of
+from studio_pipelines.media.coverage import FULL
+from studio_pipelines.media.layer import Layer, layer_of
 from studio_pipelines.media.laying_over import Cutout, laid_over
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.tone_curves import (

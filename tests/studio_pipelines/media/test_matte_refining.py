@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.closed_form import solve_closed_form
+from studio_pipelines.media.coverage import FULL
 from studio_pipelines.media.foreground_colours import (
     foreground_colours,
     hue_of,
     without_spill,
 )
-from studio_pipelines.media.layer import FULL, Layer, light_of
+from studio_pipelines.media.layer import Layer, light_of
 from studio_pipelines.media.matte_edges import choked, edged
 from studio_pipelines.media.matte_refining import plain_matte, refined_matte, working_size
 from studio_pipelines.media.matte_report import matte_verification, spill_left

@@ -23,7 +23,7 @@ PERSON = ((0.15, 0.35, 0.30, 0.55), (0.60, 0.10, 0.90, 0.50))
 ROOM = ((0.02, 0.65, 0.50, 0.98), (0.02, 0.15, 0.25, 0.28))
 
 
-@pytest.fixture(scope="module", params=["isnet-small", "u2netp"])
+@pytest.fixture(scope="module", params=["isnet-medium", "u2netp"])
 def network(request: pytest.FixtureRequest) -> SubjectNetwork:
     found = model_shelf(load_settings()).choose("vfx-compositor", request.param, SUBJECT_ROLE)
     return load_subject_network(found.folder, found.declaration.engine)
