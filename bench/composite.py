@@ -28,9 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.record import conditions, write_record
-from studio_pipelines.compositing.cutting import Means, Stills, cut_out
+from studio_pipelines.compositing.cutting import Means, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, settled
 from studio_pipelines.compositing.still import composite_still
+from studio_pipelines.compositing.stills import Stills
 from studio_pipelines.media.closed_form import solve_closed_form
 from studio_pipelines.media.coverage import FULL, Alpha
 from studio_pipelines.media.foreground_colours import foreground_colours

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.composite import SAMPLES, means_of, quietly
-from studio_pipelines.compositing.cutting import Means, Stills, cut_out
+from studio_pipelines.compositing.cutting import Means, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, settled
+from studio_pipelines.compositing.stills import Stills
 from studio_pipelines.media.coverage import FULL
 from studio_pipelines.media.layer import Layer, converted, layer_of, light_of
 from studio_pipelines.media.laying_over import Cutout, laid_over

@@ -7,9 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio_pipelines.compositing.cutting import Means, Report, Stills, cut_out
+from studio_pipelines.compositing.cutting import Means, Report, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, wanted_outputs
 from studio_pipelines.compositing.still import Composited
+from studio_pipelines.compositing.stills import Stills
 
 if TYPE_CHECKING:
     from studio_pipelines.media.layer import Layer

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
-from studio_pipelines.compositing.cutting import Means, Report, Stills, stills_of
+from studio_pipelines.compositing.cutting import Means, Report
 from studio_pipelines.compositing.film import composite_film
 from studio_pipelines.compositing.parameters import VfxComposite, settled
 from studio_pipelines.compositing.still import Composited, composite_still
+from studio_pipelines.compositing.stills import Stills, stills_of
 from studio_pipelines.errors import UnsupportedMedia
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from studio_pipelines.compositing.parameters import VfxComposite
 
 if TYPE_CHECKING:
-    from studio_pipelines.compositing.cutting import Means, Stills
+    from studio_pipelines.compositing.cutting import Means
+    from studio_pipelines.compositing.stills import Stills
     from studio_pipelines.media.coverage import Alpha
     from studio_pipelines.media.trimap import Trimap
 

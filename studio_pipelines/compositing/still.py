@@ -5,8 +5,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from studio_pipelines.compositing.cutting import Means, Report, Stills, cut_out
+from studio_pipelines.compositing.cutting import Means, Report, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, wanted_outputs
+from studio_pipelines.compositing.stills import Stills
 
 
 @dataclass(frozen=True)
