@@ -90,7 +90,7 @@ def half_width_px(trimap: Trimap) -> float:
     unknown = trimap == UNKNOWN
     if not unknown.any() or unknown.all():
         return 0.0
-    found: Any = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    away: NDArray[np.float32] = np.array(found, np.float32)
+    mask = unknown.astype(np.uint8)
+    away = np.array(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
     # Across a band the distance rises evenly and falls again: its mean is half of its peak.
     return 2 * float(away[unknown].mean())

@@ -121,3 +121,12 @@ def test_a_job_is_forgotten_and_its_assets_stay(studio: RunningStudio, pixel_png
 def test_there_is_no_such_job(studio: RunningStudio, job_id: str) -> None:
     problem_in(studio.client.post(f"/api/jobs/{job_id}/retry"), 404, "job_not_found")
     problem_in(studio.client.delete(f"/api/jobs/{job_id}"), 404, "job_not_found")
+
+
+def test_a_chains_jobs_are_listed_by_its_name(studio: RunningStudio, pixel_png: bytes) -> None:
+    image = studio.upload(pixel_png)
+    made = studio.client.post("/api/pipelines/copy-join", json={"image": image}).json()["jobId"]
+    record = studio.job(made)
+    assert listed(studio, limit=1)[0] == [made]
+    assert listed(studio, operation=record["operation"], limit=1)[0] == [made]
+    assert made not in listed(studio, operation="file_copy")[0]
