@@ -34,6 +34,8 @@ $(INSTALLED): $(LOCKS) pyproject.toml
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --require-hashes -r requirements-source.lock
 	@$(PIP_INSTALL) --only-binary torch -r requirements-torch.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@# PyMatting compiles all it has on its first import, a minute of work, and keeps it.
+	@$(PYTHON) -c 'import pymatting'
 	@touch $@
 
 models: install ## Get the weights of the embedded models

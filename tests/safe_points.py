@@ -200,6 +200,7 @@ CASES = (
     "30min-shaped",
 )
 DEMIX_CASES = ("demix-2", "demix-4")
+COMPOSITE_CASE = "composite"
 
 
 def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> Job:
@@ -207,6 +208,8 @@ def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> J
     from studio_pipelines.operations import audio_demix, audio_master, grading_apply
 
     inputs: dict[str, str]
+    if case == COMPOSITE_CASE:
+        return composite_job(bench, megapixels)
     if case in DEMIX_CASES:
         audio_demix.OPERATION.warm_up()
         inputs = {"audio": bench.keep_sound(sound(minutes))}
@@ -245,13 +248,28 @@ def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> J
     return Job(operation, inputs, config)
 
 
+def composite_job(bench: Bench, megapixels: float) -> Job:
+    """Cut something out with all that there is, and lay it over something as large."""
+    from studio_pipelines.operations.vfx_composite import OPERATION
+
+    OPERATION.warm_up()
+    below = bench.keep_picture(picture(megapixels, "uint8"))
+    seen = picture(megapixels, "uint8")
+    side = len(seen)
+    part = slice(side // 4, side // 4 + side // 2)
+    seen[part, part] = 255 - seen[part, part] // 3
+    inputs = {"foreground": bench.keep_picture(seen), "background": below}
+    config = {"light_wrap": 0.5, "despill": 0.5, "choke": 2.5, "feather": 3.0}
+    return Job(OPERATION, inputs, config | {"outputs": ["composite", "foreground", "alpha", "exr"]})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", default=CASES)
     parser.add_argument("--megapixels", type=float, default=100)
     parser.add_argument("--minutes", type=float, default=30)
     arguments = parser.parse_args()
-    for case in arguments.cases or (*CASES, *DEMIX_CASES):
+    for case in arguments.cases or (*CASES, *DEMIX_CASES, COMPOSITE_CASE):
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(Path(folder))
             job = job_of_case(bench, case, arguments.megapixels, arguments.minutes)

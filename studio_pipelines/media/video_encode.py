@@ -15,9 +15,20 @@ from studio_pipelines.media import sniff
 from studio_pipelines.media.sniff import MediaType
 from studio_pipelines.media.video import VideoFormat, VideoFrame
 
-VideoCodec = Literal["h264", "hevc", "prores"]
+VideoCodec = Literal["h264", "hevc", "prores", "prores4444"]
 
-_ENCODERS: Final = {"h264": "libx264", "hevc": "libx265", "prores": "prores_ks"}
+_ENCODERS: Final = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "prores": "prores_ks",
+    "prores4444": "prores_ks",
+}
+_RGB_FORMATS: Final = {
+    (3, 1): "rgb24",
+    (3, 2): "rgb48le",
+    (4, 1): "rgba",
+    (4, 2): "rgba64le",
+}  # by channels and bytes a sample
 _MP4_SOUND: Final = frozenset(("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"))
 _SWSCALE_MATRICES: Final = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # by H.273's codes
 _REC_709: Final = 1
@@ -30,7 +41,7 @@ class VideoEncoding:
     """How to store a video.
 
     Attributes:
-        codec: Of the picture.
+        codec: Of the picture; ``prores4444`` keeps alpha, straight and at 16 bits.
         crf: Constant rate factor of h264 and hevc, 0 to 51: lower is better and larger.
         preset: Speed of h264 and hevc, in x264's words.
 
@@ -46,9 +57,14 @@ class VideoEncoding:
         if not 0 <= self.crf <= _MOST_CRF:
             raise InvalidParameter(f"crf is {self.crf}; it must be 0 to {_MOST_CRF}.", field="crf")
 
+    @property
+    def is_prores(self) -> bool:
+        """Whether it is one of Apple's ProRes family."""
+        return self.codec.startswith("prores")
+
     def container_for(self, sound_codecs: tuple[str, ...]) -> tuple[str, MediaType]:
         """Return FFmpeg's name of a container that holds the picture and these, and its type."""
-        if self.codec == "prores" or any(name.startswith("pcm_") for name in sound_codecs):
+        if self.is_prores or any(name.startswith("pcm_") for name in sound_codecs):
             return "mov", sniff.QUICKTIME
         if set(sound_codecs) <= _MP4_SOUND:
             return "mp4", sniff.MP4
@@ -58,13 +74,15 @@ class VideoEncoding:
         """Return the encoder's options."""
         if self.codec == "prores":
             return {"profile": "hq"}
+        if self.codec == "prores4444":
+            return {"profile": "4444", "alpha_bits": "16"}
         quiet = {"x265-params": "log-level=error"} if self.codec == "hevc" else {}
         return {"crf": str(self.crf), "preset": self.preset, **quiet}
 
     def pixel_format(self, video: VideoFormat) -> str:
         """Return the sample layout: 10 bits for deep video, 4:4:4 where a side is odd."""
-        if self.codec == "prores":
-            return "yuv422p10le"
+        if self.is_prores:
+            return "yuv422p10le" if self.codec == "prores" else "yuva444p10le"
         odd = video.width_px % 2 or video.height_px % 2
         return ("yuv444p" if odd else "yuv420p") + ("10le" if video.deep else "")
 
@@ -82,7 +100,7 @@ class VideoWriter:
         self._format = encoding.pixel_format(video)
         self._reformatter = VideoReformatter()
         # ProRes has no word for the whole range: players take it for the narrow one.
-        whole = video.colour.full_range and encoding.codec != "prores"
+        whole = video.colour.full_range and not encoding.is_prores
         self._range = ColorRange.JPEG if whole else ColorRange.MPEG
         stream = output.add_stream(
             _ENCODERS[encoding.codec], rate=video.frame_rate, options=encoding.options()
@@ -98,11 +116,10 @@ class VideoWriter:
         self._stream = stream
 
     def write(self, frame: VideoFrame) -> None:
-        """Encode a frame; its pixels are copied."""
+        """Encode a frame, RGB or RGBA; its pixels are copied."""
         colour = self._video.colour
-        rgb = av.VideoFrame.from_ndarray(
-            frame.pixels, format="rgb48le" if self._video.deep else "rgb24"
-        )
+        layout = _RGB_FORMATS[frame.pixels.shape[2], frame.pixels.itemsize]
+        rgb = av.VideoFrame.from_ndarray(frame.pixels, format=layout)
         coded = self._reformatter.reformat(
             rgb,
             format=self._format,
@@ -135,7 +152,7 @@ def writing_video(
     Raises:
         OSError: The disk is full, read-only or fails.
     """
-    container = "mov" if encoding.codec == "prores" else "mp4"
+    container = "mov" if encoding.is_prores else "mp4"
     try:
         with av.open(path, "w", format=container) as output:
             writer = VideoWriter(output, encoding, video)

@@ -81,14 +81,16 @@ def longest_gap(job: Job, bench: Bench) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    "case", ["grey", "8k-mask", "100mp-16", "cube", "float", "30min", "demix-4"]
+    "case", ["grey", "8k-mask", "100mp-16", "cube", "float", "30min", "demix-4", "composite"]
 )
 def test_no_native_call_keeps_the_thread_for_long(case: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     longest_gap(job_of_case(bench, case, megapixels=100, minutes=30), bench)
 
 
-@pytest.mark.parametrize("case", ["cube", "8k-mask", "30min-aac", "30min-shaped", "demix-4"])
+@pytest.mark.parametrize(
+    "case", ["cube", "8k-mask", "30min-aac", "30min-shaped", "demix-4", "composite"]
+)
 def test_no_native_call_keeps_the_thread_in_a_small_job(case: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     longest_gap(job_of_case(bench, case, megapixels=4, minutes=0.3), bench)

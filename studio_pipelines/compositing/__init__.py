@@ -1,0 +1,1 @@
+"""What lies between the compositing operation and the arithmetic: its parameters, and its steps."""

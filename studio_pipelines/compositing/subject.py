@@ -1,0 +1,124 @@
+"""Which model finds the subject of a request, and what it finds."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from resources.lease import Lease
+from resources.model_cache import ModelSource, Precision
+from resources.model_folder import InstalledModel
+from resources.model_shelf import AUTO
+from resources.model_store import ModelStore
+from studio_pipelines.compositing.cutting import Means
+from studio_pipelines.compositing.parameters import FAST, FAST_MODEL, VfxComposite
+from studio_pipelines.errors import InvalidParameter
+from studio_pipelines.media.interruptible import run_interruptibly
+from studio_pipelines.models.matting_roles import SUBJECT_ROLE, TRIMAP_ROLE
+from studio_pipelines.operation import ModelIdentity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from studio_pipelines.media.layer import Layer
+
+WORKER = "vfx-compositor"
+BUILTIN = ModelIdentity("studio-composite", "1", "Apache-2.0", "builtin")
+
+
+@dataclass(frozen=True)
+class SubjectFinder:
+    """What finds the subject, and its edges.
+
+    Attributes:
+        identity: As the answer names it.
+        subject: The network that finds the subject, or None where the request itself tells.
+        edges: The network that finds alpha in a trimap, or None for closed-form matting.
+    """
+
+    identity: ModelIdentity
+    subject: ModelSource | None = None
+    edges: ModelSource | None = None
+
+    @property
+    def sources(self) -> tuple[ModelSource, ...]:
+        """What to lease."""
+        return tuple(one for one in (self.subject, self.edges) if one is not None)
+
+    def means(self, lease: Lease) -> Means:
+        """Return what a subject is found and cut out with, under a lease."""
+        from studio_pipelines.media.closed_form import solve_closed_form
+
+        solve = solve_closed_form if self.edges is None else partial(_solve, lease, self.edges)
+        return Means(partial(self._find, lease), solve, solves_by_network=self.edges is not None)
+
+    def _find(self, lease: Lease, layer: "Layer") -> "NDArray[Any]":
+        from studio_pipelines.media.sampled_codes import shrunk_codes
+        from studio_pipelines.models.matting import SubjectNetwork
+
+        assert self.subject is not None
+        network: SubjectNetwork = lease.model(self.subject)
+        codes = shrunk_codes(layer.picture.with_pixels(layer.codes), network.side_px)
+        return run_interruptibly(lambda: network.find(codes), stop=network.stop)
+
+
+def choose_finder(models: ModelStore, params: VfxComposite, *, is_needed: bool) -> SubjectFinder:
+    """Return what a request asks for.
+
+    Args:
+        models: What is installed.
+        params: ``model`` is ``auto``, ``fast`` or a model's name.
+        is_needed: Whether the subject has yet to be found.
+
+    Raises:
+        UnknownModel: No such model is declared.
+        LicenceRefused: The policy does not admit it.
+        ModelNotInstalled: It is not here.
+        InvalidParameter: It is for trimaps, and another way of refining is asked for.
+    """
+    name = params.model
+    edges = _edges(models, name)
+    if edges is not None:
+        if params.refine not in (None, "closedForm"):
+            raise InvalidParameter(
+                f"{name} refines the matte in the place of closedForm; refine is {params.refine}.",
+                field="refine",
+                hint="Leave refine out, or take another model.",
+            )
+        subject = _subject(models, AUTO) if is_needed else None
+        return SubjectFinder(ModelIdentity.of(edges), _source(subject), _source(edges))
+    if not is_needed:
+        return SubjectFinder(BUILTIN)
+    found = _subject(models, FAST_MODEL if name == FAST else name)
+    return SubjectFinder(ModelIdentity.of(found), _source(found))
+
+
+def _edges(models: ModelStore, name: str) -> InstalledModel | None:
+    """Return the network for trimaps that is asked for by its name."""
+    declared = models.shelf.for_worker(WORKER, TRIMAP_ROLE)
+    if name not in {one.name for one in declared}:
+        return None
+    return models.choose(WORKER, name, TRIMAP_ROLE)
+
+
+def _subject(models: ModelStore, name: str) -> InstalledModel:
+    return models.choose(WORKER, name, SUBJECT_ROLE)
+
+
+def _source(installed: InstalledModel | None) -> ModelSource | None:
+    return None if installed is None else ModelSource.of(installed, partial(_load, installed))
+
+
+def _load(installed: InstalledModel, device: str, _precision: Precision) -> Any:
+    said = installed.declaration
+    if said.role == TRIMAP_ROLE:
+        from studio_pipelines.models.vitmatte import load_vitmatte
+
+        return load_vitmatte(installed.folder, device)
+    from studio_pipelines.models.matting import load_subject_network
+
+    return load_subject_network(installed.folder, said.engine, said.options)
+
+
+def _solve(lease: Lease, edges: ModelSource, codes: Any, trimap: Any, wished: Any) -> Any:
+    network = lease.model(edges)
+    return run_interruptibly(lambda: network.solve(codes, trimap, wished), stop=network.stop)
