@@ -7,6 +7,7 @@ mask: for a picture of 100 megapixels there is never more than that mask.
 
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from studio_pipelines.media.mask_region import Mask, Region
 from studio_pipelines.media.segment_frame import Frame, Window
 
 _Floats = NDArray[np.float32]
+_cv: Any = cv2  # half of it has no types
 
 STABILITY_SHIFT: Final = 1.0
 # Of a cubic curve through the cells (Catmull and Rom, 1974), a value leans on two on each side.
@@ -35,12 +37,15 @@ def region_of(logits: _Floats, frame: Frame, width_px: int, height_px: int) -> R
     grid = np.ascontiguousarray(logits[:rows, :columns])
     across, down = frame.to_grid(len(logits))
     window = frame.window
-    left, right = _span((grid > 0).any(axis=0), *across, window.width_px)
-    top, bottom = _span((grid > 0).any(axis=1), *down, window.height_px)
+    occupied = np.argwhere(grid > 0)
+    left, right = _span(occupied[:, 1], *across, window.width_px)
+    top, bottom = _span(occupied[:, 0], *down, window.height_px)
     mask = np.empty((bottom - top, right - left), bool)
-    taps, weights = _curve(np.arange(left, right), *across, columns)
+    taps, weights = _curve(np.arange(left, right, dtype=np.int64), *across, columns)
     for part in bands(bottom - top, max(1, right - left)):
-        at, shares = _curve(np.arange(top + part.start, top + part.stop), *down, rows)
+        at, shares = _curve(
+            np.arange(top + part.start, top + part.stop, dtype=np.int64), *down, rows
+        )
         _cut(grid, at, shares, taps, weights, mask[part])
     place = Window(window.left + left, window.top + top, right - left, bottom - top)
     return Region.of(mask, place, width_px, height_px)
@@ -65,26 +70,23 @@ def logits_of(mask: Mask, frame: Frame, cells: int) -> _Floats:
         frame: What the network sees of it.
         cells: Of the network's grid, on each side.
     """
-    import cv2
-
     # As Meta's own code has it for SAM 2: a share of 0.999 inside, whose logit is 6.9.
     sure = 1e-3
     columns, rows = (max(1, round(seen * cells / frame.side_px)) for seen in frame.seen_px)
-    drawn: Any = mask[frame.window.slices].astype(np.uint8) * np.uint8(255)
-    shares: Any = cv2.resize(drawn, (columns, rows), interpolation=cv2.INTER_AREA)
-    shares = np.clip(shares.astype(np.float32) / 255, sure, 1 - sure)
+    drawn = mask[frame.window.slices].astype(np.uint8) * np.uint8(255)
+    codes: NDArray[np.uint8] = _cv.resize(drawn, (columns, rows), interpolation=cv2.INTER_AREA)
+    shares = np.clip(codes.astype(np.float32) / 255, sure, 1 - sure)
     logits = np.full((cells, cells), np.log(sure / (1 - sure)), np.float32)
     logits[:rows, :columns] = np.log(shares / (1 - shares))
     return logits
 
 
-def _span(occupied: Mask, step: float, offset: float, length: int) -> tuple[int, int]:
-    """Return the pixels, first and past the last, that cells above 0 can reach."""
-    cells = np.flatnonzero(occupied)
+def _span(cells: NDArray[np.int64], step: float, offset: float, length: int) -> tuple[int, int]:
+    """Return the pixels, first and past the last, that these cells can reach."""
     if not len(cells):
         return 0, 0
-    first = (int(cells[0]) - _REACH - offset) / step
-    last = (int(cells[-1]) + _REACH - offset) / step
+    first = (int(cells.min()) - _REACH - offset) / step
+    last = (int(cells.max()) + _REACH - offset) / step
     return max(0, int(np.floor(first))), min(length, int(np.ceil(last)) + 1)
 
 

@@ -11,6 +11,7 @@ from studio_pipelines.media.mask_region import Region
 Ring = list[list[int]]
 Polygon = list[Ring]
 
+_cv: Any = cv2  # half of it has no types
 # A line may leave out corners that it passes at this distance: half a step of the pixel grid.
 TOLERANCE_PX: Final = 0.75
 
@@ -33,7 +34,7 @@ def polygons_of(region: Region, tolerance_px: float = TOLERANCE_PX) -> list[Poly
         return []
     drawn: Any = region.inside.view(np.uint8)
     offset = (region.left, region.top)
-    contours, tree = cv2.findContours(drawn, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
+    contours, tree = _cv.findContours(drawn, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
     rings = [_simplified(contour, tolerance_px) for contour in contours]
     islands = {n: [rings[n]] for n in range(len(rings)) if tree[0, n, 3] < 0}
     for n, ring in enumerate(rings):
@@ -78,5 +79,5 @@ def _points(ring: Ring, offset: tuple[int, int]) -> Any:
 
 
 def _simplified(contour: Any, tolerance_px: float) -> Ring:
-    line: Any = cv2.approxPolyDP(contour, tolerance_px, closed=True)
+    line: Any = _cv.approxPolyDP(contour, tolerance_px, closed=True)
     return line[:, 0].tolist()

@@ -12,6 +12,7 @@ from studio_pipelines.media.interruptible import bands
 from studio_pipelines.media.segment_frame import Window
 
 Mask = NDArray[np.bool_]
+_cv: Any = cv2  # half of it has no types
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,16 +122,16 @@ class Region:
             return self
         # A frame of what is outside, so that no hole is open to the rectangle's edge.
         drawn: Any = np.pad(self.inside, 1).view(np.uint8)
-        contours, tree = cv2.findContours(drawn, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        contours, tree = _cv.findContours(drawn, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         islands = [n for n in range(len(contours)) if tree[0, n, 3] < 0]
         sizes = {n: _covered_px(contours[n]) for n in islands}
         largest = max(islands, key=sizes.__getitem__)
         for n in islands:
             if n != largest and sizes[n] < least_px:
-                cv2.drawContours(drawn, contours, n, 0, cv2.FILLED)
+                _cv.drawContours(drawn, contours, n, 0, cv2.FILLED)
         for n in range(len(contours)):
             if tree[0, n, 3] >= 0 and _enclosed_px(contours[n]) < least_px:
-                cv2.drawContours(drawn, contours, n, 1, cv2.FILLED)
+                _cv.drawContours(drawn, contours, n, 1, cv2.FILLED)
         kept = replace(self, left=self.left - 1, top=self.top - 1, inside=drawn.view(bool))
         height, width = kept.inside.shape
         return Region.of(
@@ -144,12 +145,12 @@ def _middles(count: int, length: int) -> NDArray[np.int64]:
 
 def _covered_px(contour: Any) -> float:
     """Return how many pixels a contour and what it encloses have, by Pick's theorem."""
-    return cv2.contourArea(contour) + len(contour) / 2 + 1
+    return _cv.contourArea(contour) + len(contour) / 2 + 1
 
 
 def _enclosed_px(contour: Any) -> float:
     """Return how many pixels a contour encloses, its own left out, by Pick's theorem."""
-    return cv2.contourArea(contour) - len(contour) / 2 + 1
+    return _cv.contourArea(contour) - len(contour) / 2 + 1
 
 
 def softened(mask: Mask, feather_px: float) -> NDArray[np.uint8]:

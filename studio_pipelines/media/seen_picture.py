@@ -76,12 +76,14 @@ class SeenPicture:
             found = load(data)
             about: Any = json.loads(found.pop(_ABOUT).tobytes())
             view = found.pop(_VIEW)
-            frame = Frame(**{**about["frame"], "window": Window(**about["frame"]["window"])})
+            framed: Any = about["frame"]
+            frame = Frame(Window(**framed["window"]), framed["side_px"], framed["keeps_shape"])
             known = {
                 name.removeprefix(_KNOWN): value.astype(np.float32) for name, value in found.items()
             }
             notes = tuple(about["notes"])
-            return cls(*about["size"], frame, view, known, about["has_holes"], notes)
+            width_px, height_px = about["size"]
+            return cls(width_px, height_px, frame, view, known, about["has_holes"], notes)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UnreadableRecord("no record of a seen picture") from error
 

@@ -19,6 +19,7 @@ Click = tuple[float, float, int]
 
 Box = tuple[float, float, float, float]
 _LOOKED_AT_PX: Final = 512
+_cv: Any = cv2  # half of it has no types
 
 
 def require_within(picture: Sized, clicks: Sequence[Click]) -> None:
@@ -114,7 +115,7 @@ def innermost(region: Region) -> tuple[float, float]:
     scale = min(1.0, _LOOKED_AT_PX / max(window.width_px, window.height_px))
     size = max(1, round(window.width_px * scale)), max(1, round(window.height_px * scale))
     small: Any = np.pad(region.sampled(window, *size), 1).view(np.uint8)
-    depth: Any = cv2.distanceTransform(small, cv2.DIST_L2, 5)
+    depth: NDArray[np.float32] = _cv.distanceTransform(small, cv2.DIST_L2, 5)
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     x = left + (int(column) - 0.5) * window.width_px / size[0]
     y = top + (int(row) - 0.5) * window.height_px / size[1]
