@@ -36,7 +36,8 @@ class Thresholds:
     Attributes:
         score: The least overlap by the network's own estimate.
         stability: The least share of the mask that stays where its logits are cut higher.
-        overlap: Two masks are one where they, and their boxes, overlap by more than this.
+        overlap: Two masks are one where they overlap by more than this. (Theirs compares boxes,
+            which takes a frame and what it frames for one.)
     """
 
     score: float = 0.88
@@ -183,18 +184,13 @@ def without_copies(candidates: Sequence[Candidate], overlap: float) -> list[Cand
     masks: list[Mask] = []
     for one in sorted(candidates, key=lambda one: -one.found.score * one.found.stability):
         mask = one.found.logits > 0
-        if not any(
-            box_iou(one.box, other.box) > overlap and _iou(mask, another) > overlap
-            for other, another in zip(kept, masks, strict=True)
-        ):
+        if all(_iou(mask, other) <= overlap for other in masks):
             kept.append(one)
             masks.append(mask)
     return kept
 
 
-def joined(
-    windows: Sequence[Sequence[Candidate]], overlap: float = Thresholds.overlap
-) -> list[Candidate]:
+def joined(windows: Sequence[Sequence[Candidate]], overlap: float) -> list[Candidate]:
     """Return the masks of several windows without copies; that of the smaller window stays.
 
     Args:

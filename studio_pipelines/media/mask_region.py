@@ -113,6 +113,11 @@ class Region:
             both = int(np.count_nonzero(np.logical_and(*parts)))
         return both / max(1, self.area_px + other.area_px - both)
 
+    def is_like(self, other: "Region", overlap: float) -> bool:
+        """Whether two regions overlap by more than this; sizes that forbid it spare counting."""
+        small, large = sorted((self.area_px, other.area_px))
+        return small > overlap * large and self.iou(other) > overlap
+
     def mended(self, least_px: int) -> "Region":
         """Return it without islands of less than ``least_px`` pixels, and with such holes filled.
 

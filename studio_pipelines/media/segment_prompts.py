@@ -11,14 +11,24 @@ from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.inpaint_mask import Sized
 from studio_pipelines.media.logit_grid import logits_of
 from studio_pipelines.media.mask_region import Mask, Region
+from studio_pipelines.media.seen_picture import SeenPicture
 from studio_pipelines.media.segment_frame import Frame, Window
-from studio_pipelines.media.segmentation import FIRST_CORNER, INSIDE, LAST_CORNER, Prompt
+from studio_pipelines.media.segmentation import (
+    FIRST_CORNER,
+    INSIDE,
+    LAST_CORNER,
+    Found,
+    Prompt,
+    Segmenter,
+    ask,
+)
 
 Click = tuple[float, float, int]
 """x and y in pixels of the upright picture, and 1 inside or 0 outside of what is meant."""
 
 Box = tuple[float, float, float, float]
 _LOOKED_AT_PX: Final = 512
+_ALIKE: Final = 0.5
 _cv: Any = cv2  # half of it has no types
 
 
@@ -78,8 +88,8 @@ def points_meant(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the points of a prompt, (n, 2), and their labels, (n,).
 
-    A drawn mask alone says too little to the network, which was taught to mend masks by points: its
-    innermost point and its box speak for it.
+    The network was taught to mend masks by points: for a mask alone its innermost point and its box
+    speak.
 
     Args:
         clicks: Within the picture.
@@ -106,6 +116,32 @@ def prompt_in(
     """Return the prompt for a network that sees this window."""
     begun = None if drawn is None else logits_of(drawn.whole(), frame, cells)
     return Prompt(points, labels, begun)
+
+
+def masks_like(
+    segmenter: Segmenter, seen: SeenPicture, drawn: Region, *, several: bool
+) -> list[Found]:
+    """Return the mask that a rough one stands for, or the three that it could, or none.
+
+    The network clings to a mask that it is given, and to its box. So it is asked by the mask's
+    innermost point alone, and the answer that is most like the mask is the one that is meant.
+
+    Args:
+        segmenter: The network.
+        seen: What it knows of the picture.
+        drawn: The rough mask.
+        several: Whether all three are wanted.
+
+    Returns:
+        Nothing where no answer overlaps with the mask by half.
+    """
+    prompt = Prompt(np.array([innermost(drawn)], np.float32), np.array([INSIDE], np.float32))
+    found = ask(segmenter, seen, [prompt], several=True)[0]
+    likeness = [one.region(seen.width_px, seen.height_px).iou(drawn) for one in found]
+    order = np.argsort(likeness)[::-1]
+    if likeness[order[0]] < _ALIKE:
+        return []
+    return [found[n] for n in order[: None if several else 1]]
 
 
 def innermost(region: Region) -> tuple[float, float]:

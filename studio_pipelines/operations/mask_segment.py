@@ -1,8 +1,8 @@
-"""Segment a picture: masks by clicks, a box or a mask, or of everything in it."""
+"""Segment a picture: masks by clicks, a box or a mask, of its subject, or of everything in it."""
 
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -21,15 +21,20 @@ from studio_pipelines.segmenting.finding import (
     Meant,
     find_all,
     find_meant,
+    find_subject,
     what_is_meant,
 )
-from studio_pipelines.segmenting.network import WORKER, segmenter_source
+from studio_pipelines.segmenting.network import (
+    WORKER,
+    choose_network,
+    first_guess_mib,
+    network_source,
+)
 from studio_pipelines.segmenting.parameters import MaskSegment, require_what_fits
 from studio_pipelines.segmenting.sight import Sight
 
 if TYPE_CHECKING:
     from studio_pipelines.media.picture import Picture
-    from studio_pipelines.media.segmentation import Segmenter
 
 
 @studio_op(MaskSegment)
@@ -44,29 +49,27 @@ def mask_segment(
     progress: Progress,
     mask: Artifact | None = None,
 ) -> OperationResult:
-    """Find what is meant by clicks, a box or a rough mask in a picture, or everything in it."""
+    """Find what clicks, a box or a rough mask mean in a picture, its subject, or all it shows."""
     require_what_fits(params, mask)
-    network = models.choose(WORKER, params.model)
-    source = segmenter_source(network)
+    network = choose_network(models, params.model, subject=params.subject)
+    source = network_source(network)
     progress.report(0.0, "decoding")
     sight = Sight(artifacts, embeddings, network, image)
     meant = None
-    if not params.auto:
+    if not (params.auto or params.subject):
         meant = what_is_meant(sight, params.points, params.box, _decoded(artifacts, mask))
     lease = gpu.lease(
         network.name,
         size_class(sight.megapixels, "megapixels"),
-        guess_mib=300 + 8 * sight.megapixels,
+        guess_mib=first_guess_mib(network, sight.megapixels),
         models=(source,),
         on_wait=partial(progress.report, 0.1, "waiting for memory"),
     )
     with lease, artifacts.scratch() as folder:
         progress.report(0.1, "segmenting")
-        started_s = perf_counter()
-        found = lease.on_ladder(
+        found, find_s = lease.on_ladder(
             lambda _rung: _find(sight, lease.model(source), params, meant, progress)
         )
-        decode_s = perf_counter() - started_s - sight.encode_s
         progress.report(0.7, "encoding")
         files = results.write_masks(params, sight, found.segments, folder)
         preview = results.overlay(sight, found, meant)
@@ -84,7 +87,7 @@ def mask_segment(
             "masks": results.records(found.segments),
             "embeddingCached": sight.encodings == 0,
             "encodeMs": round(1000 * sight.encode_s, 1),
-            "decodeMs": round(1000 * decode_s, 1),
+            "decodeMs": round(1000 * (find_s - sight.encode_s), 1),
             **lease.describe(),
         },
         verification=results.verification(found.segments, meant),
@@ -96,19 +99,22 @@ def mask_segment(
 
 def _find(
     sight: Sight,
-    segmenter: "Segmenter",
+    model: Any,
     params: MaskSegment,
     meant: Meant | None,
     progress: Progress,
-) -> Findings:
-    if meant is None:
-        return find_all(
-            sight,
-            segmenter,
-            params,
-            lambda share: progress.report(0.1 + 0.6 * share, "segmenting"),
+) -> tuple[Findings, float]:
+    """Return what was found, and the seconds that it took."""
+    started_s = perf_counter()
+    if params.subject:
+        found = find_subject(sight, model, params.min_area)
+    elif meant is None:
+        found = find_all(
+            sight, model, params, lambda share: progress.report(0.1 + 0.6 * share, "segmenting")
         )
-    return find_meant(sight, segmenter, meant, several=params.multimask, least_px=params.min_area)
+    else:
+        found = find_meant(sight, model, meant, several=params.multimask, least_px=params.min_area)
+    return found, perf_counter() - started_s
 
 
 def _decoded(artifacts: ArtifactStore, mask: Artifact | None) -> "Picture | None":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studio_pipelines.media.interruptible import run_interruptibly
 from studio_pipelines.segmenting.parameters import Box, MaskSegment, Point
 from studio_pipelines.segmenting.sight import Sight
 
@@ -12,13 +13,18 @@ if TYPE_CHECKING:
     from studio_pipelines.media.mask_region import Region
     from studio_pipelines.media.segment_frame import Window
     from studio_pipelines.media.segmentation import Found, Segmenter
+    from studio_pipelines.models.matting import SubjectNetwork
 
 Report = Callable[[float], object]
 
 # Shares of the picture below which islands and holes are taken for noise.
 _NOISE_SHARE, _AUTO_NOISE_SHARE = 2e-5, 2e-4
 _TILED_FROM_PX = 2500
+# Shares of 0 and 1 have no logit.
+_SUREST = 1e-4
 _TILE_OVERLAP = 0.25
+# Masks that overlap by more are one.
+_ALIKE = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,11 @@ class Meant:
     clicks: tuple[tuple[float, float, int], ...]
     box: Box | None
     drawn: "Region | None"
+
+    @property
+    def is_drawn_alone(self) -> bool:
+        """Whether nothing but a mask says it."""
+        return self.drawn is not None and not self.clicks and self.box is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +109,17 @@ def find_meant(
 ) -> Findings:
     """Return what is meant: one mask, or the three that it could be, the best first."""
     from studio_pipelines.media.segment_frame import window_around
-    from studio_pipelines.media.segment_prompts import points_meant, prompt_in
+    from studio_pipelines.media.segment_prompts import masks_like, points_meant, prompt_in
     from studio_pipelines.media.segmentation import masks_by_prompt
 
     points, labels = points_meant(meant.clicks, meant.box, meant.drawn)
     window = window_around(points, sight.width_px, sight.height_px)
     seen = sight.seen(segmenter, window)
     prompt = prompt_in(seen.frame, segmenter.mask_cells, points, labels, meant.drawn)
-    found = masks_by_prompt(segmenter, seen, prompt, several=several)
+    found: list[Found] = []
+    if meant.drawn is not None and meant.is_drawn_alone:
+        found = masks_like(segmenter, seen, meant.drawn, several=several)
+    found = found or masks_by_prompt(segmenter, seen, prompt, several=several)
     least_px = _least(sight, least_px, _NOISE_SHARE)
     return Findings(tuple(_segment(sight, one, least_px) for one in found), window)
 
@@ -115,18 +129,38 @@ def find_all(sight: Sight, segmenter: "Segmenter", params: MaskSegment, report: 
     from studio_pipelines.media.automatic_masks import joined
     from studio_pipelines.media.segment_frame import Window
 
-    candidates = joined(_candidates(sight, segmenter, params, report))
+    candidates = joined(_candidates(sight, segmenter, params, report), _ALIKE)
     candidates.sort(key=lambda one: -one.found.score * one.found.stability)
     least_px = _least(sight, params.min_area, _AUTO_NOISE_SHARE)
     kept: list[Segment] = []
     for one in candidates:
         segment = _segment(sight, one.found, least_px, one.point)
-        if segment.region.area_px >= max(1, least_px):
+        is_copy = any(segment.region.is_like(other.region, _ALIKE) for other in kept)
+        if segment.region.area_px >= max(1, least_px) and not is_copy:
             kept.append(segment)
         if len(kept) == params.max_masks:
             break
     kept.sort(key=lambda one: -one.region.area_px)
     return Findings(tuple(kept), Window(0, 0, sight.width_px, sight.height_px))
+
+
+def find_subject(sight: Sight, network: "SubjectNetwork", least_px: int | None) -> Findings:
+    """Return what the picture shows, told from its background."""
+    import numpy as np
+
+    from studio_pipelines.media.seen_picture import shown
+    from studio_pipelines.media.segment_frame import Frame, Window
+    from studio_pipelines.media.segmentation import Found
+
+    window = Window(0, 0, sight.width_px, sight.height_px)
+    frame = Frame(window, network.side_px, keeps_shape=False)
+    codes = shown(sight.picture, window, frame.seen_px) / np.float32(255)
+    shares = run_interruptibly(lambda: network.find(codes), stop=network.stop)
+    shares = shares.clip(_SUREST, 1 - _SUREST)
+    inside = shares > 0.5
+    score = float(shares[inside].mean()) if inside.any() else 0.0
+    found = Found(np.log(shares / (1 - shares)), score, frame)
+    return Findings((_segment(sight, found, _least(sight, least_px, _NOISE_SHARE)),), window)
 
 
 def _candidates(
@@ -136,7 +170,7 @@ def _candidates(
     from studio_pipelines.media.automatic_masks import Thresholds, masks_in
     from studio_pipelines.media.segment_frame import tiles
 
-    thresholds = Thresholds(params.min_score, params.min_stability)
+    thresholds = Thresholds(params.min_score, params.min_stability, _ALIKE)
     layers = _layers(sight) if params.crop_layers is None else params.crop_layers
     planned = [
         (window, max(1, params.points_per_side >> layer))

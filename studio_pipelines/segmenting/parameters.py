@@ -29,6 +29,7 @@ class MaskSegment(Parameters):
     )
     box: Box | None = Field(None, description="[x0, y0, x1, y1] in pixels, around the object.")
     auto: bool = Field(False, description="Find everything, without a prompt.")
+    subject: bool = Field(False, description="Find what the picture shows, without a prompt.")
     multimask: bool = Field(
         False, description="All three that the prompt could mean, such as part and whole."
     )
@@ -75,21 +76,20 @@ def require_what_fits(params: MaskSegment, mask: Artifact | None) -> None:
     """
     given = {"points": params.points, "box": params.box, "mask": mask}
     named = [name for name, value in given.items() if value is not None]
-    if params.auto and named:
+    alone = [name for name in ("auto", "subject") if getattr(params, name)]
+    extra = [*alone, *named, *(["multimask"] if params.multimask else [])]
+    if alone and len(extra) > 1:
         raise InvalidParameter(
-            f"auto finds everything, and {named[0]} means one thing.",
-            field=named[0],
+            f"{alone[0]} needs no prompt, and goes with no other: {extra[1]} is given too.",
+            field=extra[1],
             hint="Leave one of them out.",
         )
-    if not params.auto and not named:
+    if not alone and not named:
         raise InvalidParameter(
             "Nothing says what is meant.",
             field="points",
-            hint='Send points, a box or a mask, or "auto": true to find everything.',
-        )
-    if params.auto and params.multimask:
-        raise InvalidParameter(
-            "multimask is for a prompt; auto has none.", field="multimask", hint="Leave it out."
+            hint="Send points, a box or a mask; or auto for everything, subject for what the "
+            "picture shows.",
         )
     if params.feather and params.format != "png":
         raise InvalidParameter(

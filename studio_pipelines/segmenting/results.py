@@ -3,12 +3,15 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.media.sniff import PNG
 from studio_pipelines.segmenting.finding import Findings, Meant, Segment
 from studio_pipelines.segmenting.parameters import MaskSegment
 from studio_pipelines.segmenting.sight import Sight
+
+if TYPE_CHECKING:
+    from studio_pipelines.media.mask_region import Region
 
 JSON_MIME = "application/json"
 Files = dict[str, tuple[Path, str]]
@@ -32,9 +35,14 @@ def write_masks(
     params: MaskSegment, sight: Sight, segments: Sequence[Segment], folder: Path
 ) -> Files:
     """Write the masks as they were asked for; return the files by the results' names."""
+    if params.format == "png" and not segments:
+        return {"mask": (_write_png(sight.nothing(), params.feather, folder, 0), PNG.mime)}
     if params.format == "png":
         return {
-            f"mask{number or ''}": (_write_png(one, params.feather, folder, number), PNG.mime)
+            f"mask{number or ''}": (
+                _write_png(one.region, params.feather, folder, number),
+                PNG.mime,
+            )
             for number, one in zip((0, *range(2, len(segments) + 1)), segments, strict=True)
         }
     told = [
@@ -47,13 +55,13 @@ def write_masks(
     return {"masks": (path, JSON_MIME)}
 
 
-def _write_png(segment: Segment, feather_px: float, folder: Path, number: int) -> Path:
+def _write_png(region: "Region", feather_px: float, folder: Path, number: int) -> Path:
     from studio_pipelines.media.image_encode import encode_picture
     from studio_pipelines.media.mask_region import softened
     from studio_pipelines.media.picture import Picture
 
     path = folder / f"mask{number or ''}.png"
-    encode_picture(Picture(softened(segment.region.whole(), feather_px)[..., None]), path)
+    encode_picture(Picture(softened(region.whole(), feather_px)[..., None]), path)
     return path
 
 

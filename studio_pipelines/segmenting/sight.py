@@ -14,6 +14,7 @@ from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media.interruptible import run_interruptibly
 
 if TYPE_CHECKING:
+    from studio_pipelines.media.mask_region import Region
     from studio_pipelines.media.picture import Picture
     from studio_pipelines.media.seen_picture import SeenPicture
     from studio_pipelines.media.segment_frame import Window
@@ -104,6 +105,14 @@ class Sight:
             self.kept.write(self._key(name), data)
             found = self._seen[name] = SeenPicture.from_bytes(data)
         return found
+
+    def nothing(self) -> "Region":
+        """Return a mask of the picture without any pixel."""
+        import numpy as np
+
+        from studio_pipelines.media.mask_region import Region
+
+        return Region(self.width_px, self.height_px, 0, 0, np.zeros((0, 0), bool))
 
     def view(self, window: "Window") -> Any:
         """Return a window in sRGB code values, (height, width, 3), the longer side 1024 pixels."""

@@ -62,9 +62,7 @@ def test_the_opened_decoder_is_the_export(network: MobileSam) -> None:
         for logits in (None, begun):
             # The export takes the best of three where there is one point, or a box alone.
             several = len(labels) < 3
-            masks, scores = network.decode(
-                known, *arrays(points, labels), logits, several=several
-            )
+            masks, scores = network.decode(known, *arrays(points, labels), logits, several=several)
             best = int(scores[0].argmax())
             wanted = next(expected)
             found = np.append(masks[0, best, 8::16, 8::16].ravel(), scores[0, best])
