@@ -156,6 +156,7 @@ class Bench:
     def run(self, job: "Job") -> bool:
         import dagster as dg
 
+        from resources.embedding_cache import EmbeddingCache
         from resources.gpu import Gpu
         from resources.model_store import ModelStore
         from resources.progress import Progress
@@ -168,6 +169,7 @@ class Bench:
             run_config={"ops": {name: {"inputs": job.inputs, "config": job.config}}},
             resources={
                 "artifacts": self.store,
+                "embeddings": EmbeddingCache(folder=str(self.folder / "embeddings")),
                 "gpu": Gpu(preference="cpu"),
                 "models": ModelStore(
                     folder=str(load_settings().models_dir), declared_in=[str(DECLARATIONS)]

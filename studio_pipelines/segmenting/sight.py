@@ -34,6 +34,7 @@ class Sight:
         kept: What networks have made of pictures before.
         model: The network's files.
         image: The picture.
+        decoded: The same, decoded, where that has been done already.
         encode_s: What encoding has taken in this job.
         encodings: How many windows were encoded in this job.
     """
@@ -42,6 +43,7 @@ class Sight:
     kept: EmbeddingCache
     model: InstalledModel
     image: Artifact
+    decoded: "Picture | None" = None
     encode_s: float = 0.0
     encodings: int = 0
     _seen: dict[str, "SeenPicture"] = field(default_factory=dict)
@@ -55,8 +57,10 @@ class Sight:
         """
         from studio_pipelines.media.shared_decoder import shared_decoder
 
-        with self.artifacts.local_path(self.image) as path:
-            picture = shared_decoder().picture(path, field="image")
+        picture = self.decoded
+        if picture is None:
+            with self.artifacts.local_path(self.image) as path:
+                picture = shared_decoder().picture(path, field="image")
         if picture.has_non_finite:
             raise UnusableMedia(
                 "image: it holds NaN or infinite values.", field="image", hint="Clean it first."

@@ -88,7 +88,8 @@ class Desk:
         return self.store.open(self.store.get(record["assets"][name]["id"])).read()
 
     def mask(self, record: dict[str, Any], name: str = "mask") -> np.ndarray:
-        return pyvips.Image.new_from_buffer(self.content(record, name), "").numpy()
+        image = pyvips.Image.new_from_buffer(self.content(record, name), "")
+        return image.numpy().reshape(image.height, image.width)
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +205,7 @@ def test_a_rough_mask_is_refined(desk: Desk, astronaut: str) -> None:
 
 def test_multimask_gives_part_and_whole(desk: Desk, astronaut: str) -> None:
     record = desk.told(astronaut, points=[click(225, 100)], multimask=True)
-    assert list(record["assets"]) == ["mask", "mask2", "mask3", "preview"] or set(
-        record["assets"]
-    ) == {"mask", "mask2", "mask3", "preview"}
+    assert set(record["assets"]) == {"mask", "mask2", "mask3", "preview"}
     scores = [one["score"] for one in record["metrics"]["masks"]]
     assert scores == sorted(scores, reverse=True)
     areas = [one["areaPx"] for one in record["metrics"]["masks"]]
@@ -257,7 +256,7 @@ def test_auto_finds_what_there_is(desk: Desk) -> None:
     assert record["verification"]["passed"] is True
     assert record["verification"]["leastStability"] >= 0.95
     few = desk.told(
-        desk.keep_pixels(pixels), auto=True, points_per_side=8, max_masks=1, min_area=5000
+        desk.keep_pixels(pixels), auto=True, points_per_side=4, max_masks=1, min_area=5000
     )
     assert set(few["assets"]) == {"mask", "preview"}
     assert few["metrics"]["masks"][0]["areaPx"] >= 5000
