@@ -23,7 +23,8 @@ from studio_pipelines.media.segmentation import INSIDE, Found, Prompt, Segmenter
 Box = tuple[float, float, float, float]
 Report = Callable[[float], object]
 
-ALWAYS_ASKED_A_SIDE: Final = 8
+# Of the points along a side, one in so many is always asked.
+ASKED_OF_A_SIDE: Final = 4
 # What a window cuts off is found whole in another one: such masks end within this share of its
 # side from an edge that is not the picture's.
 _EDGE_SHARE: Final = 0.01
@@ -135,10 +136,15 @@ def grid_points(a_side: int) -> list[tuple[float, float, bool]]:
         x and y as shares of the sides, and whether the point is one of the coarse grid that is
         always asked.
     """
-    step = max(1, -(-a_side // ALWAYS_ASKED_A_SIDE))
+    step = max(1, -(-a_side // _always_asked(a_side)))
     ranks = [_rank(n, step) for n in range(a_side)]
     order = sorted((max(ranks[i], ranks[j]), i, j) for i in range(a_side) for j in range(a_side))
     return [((j + 0.5) / a_side, (i + 0.5) / a_side, rank == 0) for rank, i, j in order]
+
+
+def _always_asked(a_side: int) -> int:
+    """Return how many of the points along a side are asked whatever has been found."""
+    return max(1, a_side // ASKED_OF_A_SIDE)
 
 
 def _rank(number: int, step: int) -> int:

@@ -47,7 +47,7 @@ def overlay_png(
     scale = (view.shape[1] / window.width_px, view.shape[0] / window.height_px)
     if len(regions) == 1:
         outside = ~regions[0].sampled(window, view.shape[1], view.shape[0])
-        canvas[outside] = (canvas[outside] * _OUTSIDE_LIGHT).astype(np.uint8)
+        canvas[outside] = cv2.convertScaleAbs(canvas, alpha=_OUTSIDE_LIGHT)[outside]
     for number, region in sorted(enumerate(regions), key=lambda one: -one[1].area_px):
         mask = region.sampled(window, view.shape[1], view.shape[0])
         _tint(canvas, mask, colour_of(number), 0 if len(regions) == 1 else _SHARE)
@@ -59,7 +59,7 @@ def overlay_png(
         at = ((x - window.left) * scale[0], (y - window.top) * scale[1])
         _draw_point(canvas, at, _INSIDE_COLOUR if inside else _OUTSIDE_COLOUR)
     file = BytesIO()
-    Image.fromarray(canvas).save(file, "PNG", compress_level=3)
+    Image.fromarray(canvas).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

@@ -19,7 +19,8 @@ Report = Callable[[float], object]
 
 # Shares of the picture below which islands and holes are taken for noise.
 _NOISE_SHARE, _AUTO_NOISE_SHARE = 2e-5, 2e-4
-_TILED_FROM_PX = 2500
+# From here on it is worth the minutes that four more encodings take on a CPU.
+_TILED_FROM_PX = 6000
 # Shares of 0 and 1 have no logit.
 _SUREST = 1e-4
 _TILE_OVERLAP = 0.25

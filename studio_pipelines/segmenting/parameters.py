@@ -57,7 +57,7 @@ class MaskSegment(Parameters):
         ge=0,
         le=2,
         description="auto: 1 looks also at 2 x 2 parts of the picture, 2 at 4 x 4 as well. Left "
-        "out: 1 for pictures longer than 2,500 pixels.",
+        "out: 1 for pictures longer than 6,000 pixels.",
     )
     min_score: float = Field(
         0.88, ge=0, le=1, description="auto: least overlap by the network's own estimate."
