@@ -2,18 +2,17 @@
 
 import colorsys
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from studio_pipelines.media.mask_region import Region
 from studio_pipelines.media.segment_frame import Window
 
 _Picture = NDArray[np.uint8]
+_cv: Any = cv2  # half of it has no types
 
 # Steps of the golden ratio round the colour circle: neighbours in the list differ most.
 _HUE_STEP: Final = 0.618034
@@ -47,7 +46,8 @@ def overlay_png(
     scale = (view.shape[1] / window.width_px, view.shape[0] / window.height_px)
     if len(regions) == 1:
         outside = ~regions[0].sampled(window, view.shape[1], view.shape[0])
-        canvas[outside] = cv2.convertScaleAbs(canvas, alpha=_OUTSIDE_LIGHT)[outside]
+        dark = _cv.convertScaleAbs(canvas, alpha=_OUTSIDE_LIGHT)
+        _cv.copyTo(dark, outside.view(np.uint8), canvas)
     for number, region in sorted(enumerate(regions), key=lambda one: -one[1].area_px):
         mask = region.sampled(window, view.shape[1], view.shape[0])
         _tint(canvas, mask, colour_of(number), 0 if len(regions) == 1 else _SHARE)
@@ -58,9 +58,8 @@ def overlay_png(
     for x, y, inside in points:
         at = ((x - window.left) * scale[0], (y - window.top) * scale[1])
         _draw_point(canvas, at, _INSIDE_COLOUR if inside else _OUTSIDE_COLOUR)
-    file = BytesIO()
-    Image.fromarray(canvas).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    _, png = _cv.imencode(".png", _cv.cvtColor(canvas, _cv.COLOR_RGB2BGR))
+    return png.tobytes()
 
 
 def colour_of(number: int) -> tuple[int, int, int]:
@@ -71,24 +70,25 @@ def colour_of(number: int) -> tuple[int, int, int]:
 
 
 def _tint(canvas: _Picture, mask: NDArray[np.bool_], colour: Any, share: float) -> None:
-    tone = np.array(colour, np.float32)
+    drawn = mask.view(np.uint8)
     if share:
-        canvas[mask] = (canvas[mask] * (1 - share) + tone * share).astype(np.uint8)
-    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        tone = np.full_like(canvas, colour)
+        _cv.copyTo(_cv.addWeighted(canvas, 1 - share, tone, share, 0), drawn, canvas)
+    contours, _ = _cv.findContours(drawn, _cv.RETR_CCOMP, _cv.CHAIN_APPROX_NONE)
     width = max(1, round(max(canvas.shape[:2]) / 500))
-    cv2.drawContours(canvas, contours, -1, colour, width, lineType=cv2.LINE_AA)
+    _cv.drawContours(canvas, contours, -1, colour, width, lineType=_cv.LINE_AA)
 
 
 def _draw_box(canvas: _Picture, box: Sequence[float]) -> None:
     first, last = ((round(box[n]), round(box[n + 1])) for n in (0, 2))
     width = max(2, round(max(canvas.shape[:2]) / 350))
-    cv2.rectangle(canvas, first, last, (0, 0, 0), width + 2, lineType=cv2.LINE_AA)
-    cv2.rectangle(canvas, first, last, _BOX_COLOUR, width, lineType=cv2.LINE_AA)
+    _cv.rectangle(canvas, first, last, (0, 0, 0), width + 2, lineType=_cv.LINE_AA)
+    _cv.rectangle(canvas, first, last, _BOX_COLOUR, width, lineType=_cv.LINE_AA)
 
 
 def _draw_point(canvas: _Picture, at: tuple[float, float], colour: tuple[int, int, int]) -> None:
     middle = round(at[0]), round(at[1])
     radius = max(3, round(max(canvas.shape[:2]) / 120))
-    cv2.circle(canvas, middle, radius + 3, (0, 0, 0), cv2.FILLED, lineType=cv2.LINE_AA)
-    cv2.circle(canvas, middle, radius + 2, (255, 255, 255), cv2.FILLED, lineType=cv2.LINE_AA)
-    cv2.circle(canvas, middle, radius, colour, cv2.FILLED, lineType=cv2.LINE_AA)
+    _cv.circle(canvas, middle, radius + 3, (0, 0, 0), _cv.FILLED, lineType=_cv.LINE_AA)
+    _cv.circle(canvas, middle, radius + 2, (255, 255, 255), _cv.FILLED, lineType=_cv.LINE_AA)
+    _cv.circle(canvas, middle, radius, colour, _cv.FILLED, lineType=_cv.LINE_AA)

@@ -10,12 +10,14 @@ import dagster as dg
 import numpy as np
 import pytest
 import pyvips
+import tiny_sam2
 from PIL import Image
 from running_studio import RunningStudio, problem_in
 
 from resources.artifacts import ArtifactStore
 from resources.embedding_cache import EmbeddingCache
 from resources.gpu import Gpu
+from resources.model_pull import pull
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.jobs import job_of
@@ -30,6 +32,9 @@ from studio_pipelines.settings import load_settings
 NAME = OPERATION.name
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 BADGE = (170, 385, 36)  # the round badge on the astronaut's suit: x, y, radius
+
+
+PULLED = ModelStore(folder=str(load_settings().models_dir), declared_in=[str(DECLARATIONS)])
 
 
 class Desk:
@@ -55,7 +60,13 @@ class Desk:
     def keep_sample(self, name: str) -> str:
         return self.keep((SAMPLES / name).read_bytes(), "image/jpeg")
 
-    def run(self, image: str, mask: str | None = None, **config: Any) -> Any:
+    def run(
+        self,
+        image: str,
+        mask: str | None = None,
+        models: ModelStore = PULLED,
+        **config: Any,
+    ) -> Any:
         inputs = {"image": image} if mask is None else {"image": image, "mask": mask}
         return job_of(OPERATION).execute_in_process(
             run_config={"ops": {NAME: {"inputs": inputs, "config": config}}},
@@ -63,9 +74,7 @@ class Desk:
                 "artifacts": self.store,
                 "embeddings": self.embeddings,
                 "gpu": Gpu(preference="cpu"),
-                "models": ModelStore(
-                    folder=str(load_settings().models_dir), declared_in=[str(DECLARATIONS)]
-                ),
+                "models": models,
                 "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
                 "io_manager": dg.mem_io_manager,
             },
@@ -270,6 +279,28 @@ def test_the_subject_is_found_without_a_prompt(desk: Desk, astronaut: str) -> No
     assert not mask[50, 100]
     assert 0.3 < mask.mean() < 0.75
     assert record["model"]["name"] == "u2netp"
+
+
+def test_sam_2_segments_from_a_folder_of_the_users_own(desk: Desk, tmp_path: Path) -> None:
+    """A small, random one: its masks mean nothing, and go the whole way."""
+    weights = tiny_sam2.make(tmp_path / "weights")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "tiny.toml").write_text(tiny_sam2.declaration(weights))
+    models = ModelStore(folder=str(tmp_path / "models"), declared_in=[str(DECLARATIONS)])
+    pull(models.shelf, models.shelf.declarations()["tiny-sam2"], lambda _: None)
+    rgb, _ = shapes(90, 160)
+    image = desk.keep_pixels(rgb)
+    box = [20, 10, 120, 80]
+    records = [desk.told(image, models=models, box=box, multimask=True) for _ in range(2)]
+    assert [one["model"]["name"] for one in records] == ["tiny-sam2"] * 2
+    assert [one["metrics"]["embeddingCached"] for one in records] == [False, True]
+    masks = [desk.mask(one, "mask3") for one in records]
+    assert masks[0].shape == (90, 160)
+    assert np.array_equal(*masks)
+    record = desk.told(
+        image, models=models, auto=True, points_per_side=4, min_score=0, min_stability=0
+    )
+    assert record["metrics"]["masks"]
 
 
 PICTURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
