@@ -39,8 +39,6 @@ from studio_pipelines.media.picture import Picture
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 LONGEST_PX = 512
-MEGAPIXELS = 12.0
-HOLE_SHARE = 0.02
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -198,28 +196,6 @@ def judge(judged: list[Case], fills: dict[str, Fill]) -> dict[str, dict[str, flo
     return {name: {key: round(v, 4) for key, v in found.items()} for name, found in sums.items()}
 
 
-def large(fills: dict[str, Fill]) -> dict[str, dict[str, float]]:
-    """Seconds for 12 megapixels with one hole of 2 %: on the clock, and of all processors."""
-    path = SAMPLES / "tower.jpg"
-    photo = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    assert photo is not None
-    size = round((MEGAPIXELS * 1e6 * 4 / 3) ** 0.5), round((MEGAPIXELS * 1e6 * 3 / 4) ** 0.5)
-    pixels = cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC)
-    grain = np.random.default_rng(0).normal(0, 3, pixels.shape)
-    pixels = np.clip(pixels + grain, 0, 255).astype(np.uint8)
-    hole = np.zeros(pixels.shape[:2], np.uint8)
-    radius = (hole.size * HOLE_SHARE / np.pi) ** 0.5
-    middle = (int(size[0] * 0.4), int(size[1] * 0.6))
-    cv2.ellipse(hole, middle, (int(radius * 1.2), int(radius / 1.2)), 25, 0, 360, 1, -1)
-    taken: dict[str, dict[str, float]] = {}
-    for name, fill in fills.items():
-        started_s, cpu_s = time.perf_counter(), time.process_time()
-        fill(pixels, hole > 0)
-        wall_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
-        taken[name] = {"wall": round(wall_s, 2), "processors": round(cpu_s, 2)}
-    return taken
-
-
 def show(found: dict[str, dict[str, float]]) -> None:
     """Print the means as a table."""
     table = Table("", *next(iter(found.values())))
@@ -238,7 +214,6 @@ def main() -> None:
     ours(judged[0].damaged, judged[0].hole)  # compiles
     found = judge(judged, fills)
     show(found)
-    taken = large({name: fill for name, fill in fills.items() if name != "PyPatchMatch"})
     report = {
         "machine": facts,
         "photos": sorted({case.photo for case in judged}),
@@ -250,9 +225,7 @@ def main() -> None:
             for peer in found
             if peer != "ours"
         },
-        "secondsFor12MegapixelsWith2PercentHole": taken,
     }
-    Console().print(report["secondsFor12MegapixelsWith2PercentHole"])
     write_record("inpaint", report)
 
 

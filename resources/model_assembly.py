@@ -101,16 +101,17 @@ def _placed(file: ModelFile, fetched: Fetched, folder: Path) -> Iterator[tuple[s
     found = sorted(name for name in fetched.files if matches(name, file.parts))
     if not found:
         raise DownloadFailed(f"The source of {file.path} has no file like {file.parts[0]!r}.")
+    shared = _shared_folder(file.parts)
     for name in found:
-        target = f"{file.path}{_below_pattern(name, file.parts)}".removeprefix("./")
+        target = f"{file.path}{name[shared:]}".removeprefix("./")
         require_safe(target)
         yield target, _put([fetched.files[name]], fetched, folder / target)
 
 
-def _below_pattern(name: str, patterns: tuple[str, ...]) -> str:
-    pattern = next(one for one in patterns if matches(name, (one,)))
-    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    return name[fixed.rfind("/") + 1 :]
+def _shared_folder(patterns: tuple[str, ...]) -> int:
+    """Return the length of the folder that all patterns begin with: it is left out."""
+    fixed = [re.split(r"[*?\[]", pattern, maxsplit=1)[0] for pattern in patterns]
+    return os.path.commonprefix(fixed).rfind("/") + 1  # noqa: RUF071  cut at a slash here
 
 
 def _put(parts: list[Path], fetched: Fetched, target: Path) -> LockedFile:

@@ -57,7 +57,7 @@ class ModelFile(_Record):
         path: Name in the model's folder. One that ends in ``/`` is a folder, of all files that
             match the patterns in ``parts``; ``./`` is the model's folder itself.
         parts: Names inside the source, joined in this order; of a folder, patterns in which ``*``
-            also stands for ``/``. They keep their names below the part before the first ``*``.
+            also stands for ``/``. They keep their names below the folder that all patterns share.
         source: Where they come from, if not from the model's own source.
         sha256: Hash of the file; of a folder, as :func:`tree_sha256` gives it. Empty where nobody
             has seen it: the first pull records it.

@@ -51,7 +51,7 @@ class StudioClient:
         self, route: str, body: Mapping[str, Any], on_progress: OnProgress
     ) -> dict[str, Any]:
         """Submit a job, be answered at once, follow its progress, and return its ``data``."""
-        return self.follow(self.begin(route, body), on_progress)
+        return self._completed(self.begin(route, body), route, on_progress)
 
     def begin(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Submit a job and return its record at once."""

@@ -300,3 +300,22 @@ def test_a_conversion_that_fails_leaves_nothing(
     with pytest.raises(ConversionFailed, match=told):
         pull_tiny(converted)
     assert nothing_but_the_declaration(converted)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "kept"),
+    [
+        ('["a/one.json", "a/b/*"]', ["b/two.json", "one.json"]),
+        ('["a/b/*"]', ["two.json"]),
+        ('["a/b/*", "c/one.json"]', ["a/b/two.json", "c/one.json"]),
+    ],
+)
+def test_a_folders_files_keep_their_names_below_what_the_patterns_share(
+    tiny_shelf: ModelShelf, tmp_path: Path, patterns: str, kept: list[str]
+) -> None:
+    for name in ("a/one.json", "a/b/two.json", "c/one.json"):
+        (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "given" / name).write_bytes(WEIGHTS)
+    file = f'{{ path = "./", from = {patterns} }}'
+    declare(tiny_shelf.folder, file, source=f"folder:{tmp_path / 'given'}")
+    assert sorted(pull_tiny(tiny_shelf).lock.files) == kept

@@ -167,7 +167,12 @@ def test_ticks_record_workers_and_failures(studio: RunningStudio, pixel_png: byt
         "code": "unusable_media",
         "message": "image: refused on request.",
     }
-    memory = next(figures for figures in observed(studio) if "rss_mib" in figures)
+
+    def memory_seen() -> dict[str, Any] | None:
+        # The first look may have been before the worker was there; the next is 30 s later.
+        return next((figures for figures in observed(studio) if "rss_mib" in figures), None)
+
+    memory = eventually(memory_seen, timeout_s=120)
     assert memory["processes"] == 1
     assert memory["rss_mib"] > 50
     text = studio.client.get("/metrics").text

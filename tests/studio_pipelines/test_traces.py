@@ -124,10 +124,10 @@ def test_a_request_is_one_trace_down_to_its_op(
     assert attributes(run)["studio.job_id"] == attributes(op)["studio.job_id"] == job_id
     assert attributes(run)["studio.operation"] == "file_copy"
     assert attributes(request)["http.response.status_code"] == 200
-    # One machine, one clock: each is within what caused it.
+    # One machine, one clock. The answer leaves once the outcome is told, before the run has ended.
     assert queued.end_time_unix_nano <= run.start_time_unix_nano
     assert run.start_time_unix_nano <= op.start_time_unix_nano
-    assert op.end_time_unix_nano <= run.end_time_unix_nano <= request.end_time_unix_nano
+    assert op.end_time_unix_nano <= min(run.end_time_unix_nano, request.end_time_unix_nano)
     assert op.end_time_unix_nano - op.start_time_unix_nano >= 0.2e9
     assert collector[0].services == {"studio"}
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from studio_pipelines.errors import InvalidParameter
@@ -41,7 +41,10 @@ def through_ocio(pixels, lut: Lut, folder: Path, interpolation=ocio.INTERP_TETRA
     path = folder / "lut.cube"
     path.write_bytes(format_cube(lut))
     ocio.ClearAllCaches()
-    transform = ocio.FileTransform(src=str(path), interpolation=interpolation)
+    return transformed(pixels, ocio.FileTransform(src=str(path), interpolation=interpolation))
+
+
+def transformed(pixels, transform):
     depth, _ = DEPTHS[pixels.dtype.name]
     processor = ocio.Config.CreateRaw().getProcessor(transform)
     cpu = processor.getOptimizedCPUProcessor(depth, depth, ocio.OPTIMIZATION_LOSSLESS)
@@ -66,6 +69,26 @@ def worst(a, b) -> float:
 def test_random_cubes_match_opencolorio(tmp_path, edge, dtype, peak):
     pixels, lut = picture(dtype), random_lut(edge)
     difference = worst(apply_lut(pixels, lut), through_ocio(pixels, lut, tmp_path))
+    assert difference <= (1 if peak > 1 else 1 / 65535)
+
+
+@settings(max_examples=200, phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
+@given(
+    edge=st.integers(2, 33) | st.sampled_from([64, 65]),
+    roughness=st.floats(0, 1),
+    kind=st.sampled_from(PEAKS),
+    channels=st.sampled_from([3, 4]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_cube_matches_opencolorio(edge, roughness, kind, channels, seed):
+    dtype, peak = kind
+    table = (1 - roughness) * identity_lut(edge).table + roughness * random_lut(edge, seed).table
+    table = table.astype(np.float32)
+    transform = ocio.Lut3DTransform(edge)
+    transform.setInterpolation(ocio.INTERP_TETRAHEDRAL)
+    transform.setData(table.transpose(2, 1, 0, 3).ravel())  # OpenColorIO's blue runs fastest
+    pixels = picture(dtype, channels, seed=seed, size=(31, 67))
+    difference = worst(apply_lut(pixels, Lut(table=table)), transformed(pixels, transform))
     assert difference <= (1 if peak > 1 else 1 / 65535)
 
 
