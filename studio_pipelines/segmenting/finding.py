@@ -155,7 +155,7 @@ def find_subject(sight: Sight, network: "SubjectNetwork", least_px: int | None) 
 
     window = Window(0, 0, sight.width_px, sight.height_px)
     frame = Frame(window, network.side_px, keeps_shape=False)
-    codes = shown(sight.picture, window, frame.seen_px) / np.float32(255)
+    codes = shown(sight.picture, window, frame.seen_px).astype(np.float32) / np.float32(255)
     shares = run_interruptibly(lambda: network.find(codes), stop=network.stop)
     shares = shares.clip(_SUREST, 1 - _SUREST)
     inside = shares > 0.5
