@@ -6,14 +6,7 @@ from pydantic import Field
 
 from resources.model_shelf import AUTO
 from studio_pipelines.operation import Parameters
-
-
-class Point(Parameters):
-    """A place in the upright picture."""
-
-    x: float = Field(description="From the left edge, in pixels.")
-    y: float = Field(description="From the top edge, in pixels.")
-    label: Literal[0, 1] = Field(1, description="1 inside what is meant, 0 outside.")
+from studio_pipelines.segmenting.parameters import MOST_POINTS, Point
 
 
 class Extend(Parameters):
@@ -35,8 +28,10 @@ class ImageInpaint(Parameters):
     box: tuple[float, float, float, float] | None = Field(
         None, description="[x0, y0, x1, y1] in pixels: a rectangle instead of a mask."
     )
-    points: list[Point] | None = Field(
-        None, description="Clicks on what is meant, instead of a mask; needs a segmenter."
+    points: Annotated[list[Point], Field(min_length=1, max_length=MOST_POINTS)] | None = Field(
+        None,
+        description="Clicks on what is meant, instead of a mask, which the segmenter's model then "
+        "makes; with a box around it, or without.",
     )
     extend: Extend = Field(default_factory=Extend, description="Margins that outpaint adds.")
     mask_expand: int | None = Field(

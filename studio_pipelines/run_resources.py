@@ -9,10 +9,12 @@ import copy
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
+from resources.embedding_cache import EmbeddingCache
 from resources.gpu import Gpu
 from resources.model_store import ModelStore
 from resources.progress import Progress
@@ -27,6 +29,8 @@ VARIABLES = (
     "STUDIO_MODEL_IDLE_S",
     "STUDIO_MODELS_DIR",
     "STUDIO_LICENCE_POLICY",
+    "STUDIO_DATA_DIR",
+    "STUDIO_EMBEDDING_CACHE_BYTES",
 )
 
 
@@ -34,6 +38,7 @@ def run_resources() -> dict[str, dg.ResourceDefinition]:
     """Return what ops may ask for, by the names of their parameters."""
     return {
         "artifacts": _ready_made(_artifacts, "Stores assets."),
+        "embeddings": _ready_made(_embeddings, "Keeps what networks have made of pictures."),
         "gpu": _ready_made(_gpu, "Leases the memory of a device."),
         "models": _ready_made(_models, "Gives the files of the models that are installed."),
         "progress": _ready_made(_progress, "Tells how far an op is."),
@@ -64,6 +69,13 @@ def _ready_made(
 def _artifacts(env: Mapping[str, str]) -> ArtifactStore:
     return ArtifactStore(
         url=env["STUDIO_ASSET_URL"], quota_bytes=int(env["STUDIO_ASSET_QUOTA_BYTES"])
+    )
+
+
+def _embeddings(env: Mapping[str, str]) -> EmbeddingCache:
+    return EmbeddingCache(
+        folder=str(Path(env["STUDIO_DATA_DIR"]) / "embeddings"),
+        limit_bytes=int(env["STUDIO_EMBEDDING_CACHE_BYTES"]),
     )
 
 

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     )
     asset_quota_bytes: int = Field(50 * GIB, gt=0, description="Limit of all stored assets.")
     max_upload_bytes: int = Field(4 * GIB, gt=0, description="Limit of one uploaded file.")
+    embedding_cache_bytes: int = Field(
+        2 * GIB,
+        ge=0,
+        description="What networks have made of pictures is kept up to this size; 0 keeps none.",
+    )
     lane_workers: dict[str, int] = Field(
         default_factory=dict,
         description="How many worker processes a lane has on this machine, where not one.",

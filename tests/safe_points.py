@@ -156,6 +156,7 @@ class Bench:
     def run(self, job: "Job") -> bool:
         import dagster as dg
 
+        from resources.embedding_cache import EmbeddingCache
         from resources.gpu import Gpu
         from resources.model_store import ModelStore
         from resources.progress import Progress
@@ -168,6 +169,7 @@ class Bench:
             run_config={"ops": {name: {"inputs": job.inputs, "config": job.config}}},
             resources={
                 "artifacts": self.store,
+                "embeddings": EmbeddingCache(folder=str(self.folder / "embeddings")),
                 "gpu": Gpu(preference="cpu"),
                 "models": ModelStore(
                     folder=str(load_settings().models_dir), declared_in=[str(DECLARATIONS)]
@@ -201,22 +203,35 @@ CASES = (
 )
 DEMIX_CASES = ("demix-2", "demix-4")
 COMPOSITE_CASE = "composite"
+SEGMENT_CASES = ("segment", "segment-auto")
 
 
 def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> Job:
     """Make the inputs of one large job, and warm its operation up."""
-    from studio_pipelines.operations import audio_demix, audio_master, grading_apply
+    from studio_pipelines.operations import (
+        audio_demix,
+        audio_master,
+        grading_apply,
+        mask_segment,
+    )
 
     inputs: dict[str, str]
+    config: dict[str, Any]
     if case == COMPOSITE_CASE:
         return composite_job(bench, megapixels)
+    if case in SEGMENT_CASES:
+        mask_segment.OPERATION.preload()
+        mask_segment.OPERATION.warm_up()
+        inputs = {"image": bench.keep_picture(picture(megapixels, "uint8"))}
+        clicked = {"points": [{"x": 900, "y": 700, "label": 1}], "multimask": True}
+        config = {"auto": True, "points_per_side": 8} if case == "segment-auto" else clicked
+        return Job(mask_segment.OPERATION, inputs, config)
     if case in DEMIX_CASES:
         audio_demix.OPERATION.warm_up()
         inputs = {"audio": bench.keep_sound(sound(minutes))}
         return Job(audio_demix.OPERATION, inputs, {"stems": int(case[-1]), "format": "flac"})
     operation = audio_master.OPERATION if "min" in case else grading_apply.OPERATION
-    inputs = {}
-    config: dict[str, Any] = {"exposure": 0.3}
+    inputs, config = {}, {"exposure": 0.3}
     if "min" in case:
         config = {"target_lufs": -9.0}
         inputs["audio"] = bench.keep_sound(sound(minutes))
@@ -269,7 +284,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=100)
     parser.add_argument("--minutes", type=float, default=30)
     arguments = parser.parse_args()
-    for case in arguments.cases or (*CASES, *DEMIX_CASES, COMPOSITE_CASE):
+    for case in arguments.cases or (*CASES, *DEMIX_CASES, *SEGMENT_CASES, COMPOSITE_CASE):
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(Path(folder))
             job = job_of_case(bench, case, arguments.megapixels, arguments.minutes)

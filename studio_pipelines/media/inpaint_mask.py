@@ -1,7 +1,7 @@
 """What of a picture is to be replaced, as a mask of its pixels."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -36,7 +36,27 @@ class Margins:
 NO_MARGINS: Final = Margins()
 
 
-def mask_of(drawn: Picture, picture: Picture, field: str) -> Mask:
+class Sized(Protocol):
+    """What has a picture's size."""
+
+    @property
+    def width_px(self) -> int:
+        """Width in pixels."""
+        ...
+
+    @property
+    def height_px(self) -> int:
+        """Height in pixels."""
+        ...
+
+
+def mask_of(
+    drawn: Picture,
+    picture: Sized,
+    field: str,
+    *,
+    white_means: str = "white is replaced, black is left alone",
+) -> Mask:
     """Return where a drawn mask is white: at least half way from black, and not transparent.
 
     Of a colour mask the green channel counts, which carries most of the luminance.
@@ -45,6 +65,7 @@ def mask_of(drawn: Picture, picture: Picture, field: str) -> Mask:
         drawn: The mask.
         picture: What it is for.
         field: The request field that it came in.
+        white_means: What is told to whoever sent a mask that does not fit.
 
     Raises:
         InvalidParameter: The mask has another size.
@@ -55,7 +76,7 @@ def mask_of(drawn: Picture, picture: Picture, field: str) -> Mask:
             f"{field}: it has {size[0]} x {size[1]} pixels, and the image, upright, has "
             f"{wanted[0]} x {wanted[1]}.",
             field=field,
-            hint="Send a mask of the image's size; white is replaced, black is left alone.",
+            hint=f"Send a mask of the image's size; {white_means}.",
         )
     peak = PEAKS[drawn.pixels.dtype.name]
     white = np.empty(drawn.pixels.shape[:2], bool)

@@ -11,6 +11,7 @@ import dagster as dg
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
 from resources.devices import CPU
+from resources.embedding_cache import EmbeddingCache
 from resources.forecast import size_class
 from resources.gpu import Gpu
 from resources.lease import Lease
@@ -31,6 +32,7 @@ from studio_pipelines.operation import (
     OperationResult,
     studio_op,
 )
+from studio_pipelines.segmenting.clicked import Clicker
 
 if TYPE_CHECKING:
     from studio_pipelines.media.inpaint_scope import Scope
@@ -44,6 +46,7 @@ def image_inpaint(
     params: ImageInpaint,
     image: Artifact,
     artifacts: ArtifactStore,
+    embeddings: EmbeddingCache,
     gpu: Gpu,
     models: ModelStore,
     progress: Progress,
@@ -57,7 +60,8 @@ def image_inpaint(
     choice = params.model_dump(include=set(DiffusionSettings.FIELDS))
     worker = choose_worker(models, params.model, DiffusionSettings(**choice, seed=seed))
     progress.report(0.0, "decoding")
-    scope = _scope(params, artifacts, image, mask, exclude)
+    clicker = Clicker(artifacts, embeddings, gpu, models, progress)
+    scope, said = _scope(params, clicker, image, mask, exclude)
     lease = gpu.lease(
         worker.identity.name,
         size_class(scope.window_megapixels, "megapixels"),
@@ -105,6 +109,7 @@ def image_inpaint(
         preview_png=preview,
         notes=(
             *scope.picture.notes,
+            *said,
             *encoded.notes,
             *done.notes,
             *worker.notes(has_exclude=exclude is not None),
@@ -152,32 +157,37 @@ def _decode(artifacts: ArtifactStore, artifact: Artifact | None, field: str) -> 
 
 def _scope(
     params: ImageInpaint,
-    artifacts: ArtifactStore,
+    clicker: Clicker,
     image: Artifact,
     mask: Artifact | None,
     exclude: Artifact | None,
-) -> "Scope":
+) -> "tuple[Scope, tuple[str, ...]]":
+    """Return what is worked on, and what to say of how the mask was made."""
     from studio_pipelines.media.inpaint_mask import Margins
     from studio_pipelines.media.inpaint_scope import Request, scope_of
     from studio_pipelines.media.inpaint_windows import WindowPlan
 
-    if params.points is not None:
+    if params.points is not None and mask is not None:
         raise InvalidParameter(
-            "points need a segmenter, and none is built yet.",
-            field="points",
-            hint="Send a mask, white where the picture is to be replaced, or a box.",
+            "Both mask and points are given.", field="points", hint="Give one of them."
         )
+    artifacts = clicker.artifacts
     picture = _decode(artifacts, image, "image")
     assert picture is not None
+    drawn, box, said = _decode(artifacts, mask, "mask"), params.box, ()
+    if params.points is not None:
+        drawn, sentence = clicker.mask_of(image, picture, params.points, box)
+        box, said = None, (sentence,)
     request = Request(
         task=params.task,
-        mask=_decode(artifacts, mask, "mask"),
-        box=params.box,
+        mask=drawn,
+        box=box,
         exclude=_decode(artifacts, exclude, "exclude"),
         margins=Margins(**params.extend.model_dump()),
         expand_px=params.mask_expand,
     )
-    return scope_of(picture, request, WindowPlan(params.hd_strategy, params.crop_margin))
+    plan = WindowPlan(params.hd_strategy, params.crop_margin)
+    return scope_of(picture, request, plan), said
 
 
 def _preload() -> None:
@@ -216,6 +226,10 @@ OPERATION = Operation(
         "remove": {
             "image": "asset:ast_0123456789abcdef01234567",
             "mask": "asset:ast_89abcdef0123456701234567",
+        },
+        "remove what is clicked on": {
+            "image": "asset:ast_0123456789abcdef01234567",
+            "points": [{"x": 320, "y": 240}],
         },
         "outpaint": {
             "image": "asset:ast_0123456789abcdef01234567",

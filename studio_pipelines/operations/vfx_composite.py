@@ -89,7 +89,7 @@ OPERATION = Operation(
     parameters=VfxComposite,
     route="/vfx/composite",
     worker=WORKER,
-    lane="vision",
+    lane="image",
     accepts={
         "foreground": (Media.IMAGE, Media.VIDEO),
         "background": (Media.IMAGE, Media.VIDEO),

@@ -113,6 +113,35 @@ def test_inpaint_grade_removes_an_object_and_grades_what_is_left(
     assert problem_in(answer, 422, "invalid_request")["field"] == "grading_apply.video"
 
 
+def test_segment_inpaint_grade_removes_what_is_clicked_on(
+    media_studio: RunningStudio, samples: Path
+) -> None:
+    picture = Image.open(samples / "tower.jpg").convert("RGB")
+    pixels = np.asarray(picture).copy()
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    thing = (y - 80) ** 2 + (x - 480) ** 2 <= 30**2
+    pixels[thing] = (255, 0, 255)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    data = posted(
+        media_studio,
+        "segment-inpaint-grade",
+        image=media_studio.upload(file.getvalue()),
+        mask_segment={"points": [{"x": 480, "y": 80, "label": 1}]},
+        grading_apply={"exposure": 0.5},
+    )
+    assert list(data["steps"]) == ["mask_segment", "image_inpaint", "grading_apply"]
+    found, inpainted, graded = (
+        np.asarray(Image.open(io.BytesIO(media_studio.client.get(step["url"]).content)), int)
+        for step in data["steps"].values()
+    )
+    assert (found[thing] > 127).mean() > 0.98
+    assert (found > 127).sum() < 1.2 * thing.sum()
+    assert np.abs(inpainted[thing] - (255, 0, 255)).max(axis=-1).min() > 40
+    assert (inpainted[200:] == pixels[200:]).all()
+    assert graded.mean() > inpainted.mean() + 10
+
+
 def test_what_is_not_built_says_what_it_lacks(media_studio: RunningStudio) -> None:
     for name, chain in declared_chains().items():
         if name not in chains():

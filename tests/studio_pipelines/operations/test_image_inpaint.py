@@ -75,6 +75,21 @@ def test_a_painted_over_sky_is_sky_again(media_studio: RunningStudio, samples: P
     assert set(data["assets"]) == {"image", "mask", "preview"}
 
 
+def test_what_is_clicked_on_goes(media_studio: RunningStudio, samples: Path) -> None:
+    truth = photo(samples)
+    thing = disc(*truth.shape[:2], 80, 480, 30)
+    damaged = truth.copy()
+    damaged[thing] = (255, 0, 255)
+    points = [{"x": 480, "y": 80}]
+    data = inpaint(media_studio, image=uri(png_of(damaged)), points=points)
+    used = picture_at(media_studio, data["assets"]["mask"]["url"]).numpy() > 127
+    assert used[thing].mean() > 0.99
+    assert used.sum() < 1.6 * thing.sum()
+    after = picture_at(media_studio, data["url"]).numpy()
+    assert psnr(truth, after, thing) > 28
+    assert "The mask was made from the points by mobile-sam." in data["notes"]
+
+
 def test_fill_replaces_exactly_the_mask(media_studio: RunningStudio, samples: Path) -> None:
     truth = photo(samples)
     mask = disc(*truth.shape[:2], 200, 300, 12)
@@ -198,7 +213,11 @@ WRONG = {
     "mask and box": ({"mask": np.ones((64, 96), bool), "box": [0, 0, 4, 4]}, "box"),
     "an empty box": ({"box": [30, 20, 30, 40]}, "box"),
     "a box outside": ({"box": [200, 0, 300, 40]}, "box"),
-    "points": ({"points": [{"x": 3, "y": 4}]}, "points"),
+    "points beside it": ({"points": [{"x": 300, "y": 4}]}, "points"),
+    "points and mask": (
+        {"points": [{"x": 3, "y": 4}], "mask": np.ones((64, 96), bool)},
+        "points",
+    ),
     "nothing to add": ({"task": "outpaint"}, "extend"),
     "margins without outpaint": ({"box": [1, 1, 9, 9], "extend": {"left": 9}}, "extend"),
     "all excluded": ({"box": [9, 9, 19, 19], "exclude": np.ones((64, 96), bool)}, "mask"),

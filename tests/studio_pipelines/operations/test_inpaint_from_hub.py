@@ -12,6 +12,7 @@ import tiny_inpainting_models as tiny
 from loopback_hub import Hub, loopback_hub
 
 from resources.artifacts import ArtifactStore
+from resources.embedding_cache import EmbeddingCache
 from resources.gpu import Gpu
 from resources.model_pull import pull
 from resources.model_store import ModelStore
@@ -89,6 +90,7 @@ def test_a_declared_model_comes_from_the_hub_and_fills_a_hole(
         },
         resources={
             "artifacts": folder_store,
+            "embeddings": EmbeddingCache(folder=str(tmp_path / "embeddings")),
             "gpu": Gpu(preference="cpu"),
             "models": models,
             "progress": Progress(redis_url="redis://127.0.0.1:1/0"),

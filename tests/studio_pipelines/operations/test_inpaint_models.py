@@ -9,6 +9,7 @@ import pytest
 import tiny_inpainting_models as tiny
 
 from resources.artifacts import ArtifactStore
+from resources.embedding_cache import EmbeddingCache
 from resources.gpu import Gpu
 from resources.model_pull import pull
 from resources.model_store import ModelStore
@@ -48,6 +49,7 @@ def run(store: ArtifactStore, models: ModelStore, tmp_path: Path, **config: Any)
         },
         resources={
             "artifacts": store,
+            "embeddings": EmbeddingCache(folder=str(tmp_path / "embeddings")),
             "gpu": Gpu(preference="cpu"),
             "models": models,
             "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
