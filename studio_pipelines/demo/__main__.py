@@ -107,7 +107,7 @@ def _draw(results: list[Result], sheet: Path) -> None:
     mastered = next(result for result in results if result not in graded)
     if "loudness" not in mastered.files:
         raise DemoFailed("The master came without its picture of the loudness.")
-    pairs = [(result.sample.name, result.sample, result.main_file) for result in graded]
+    pairs = [(result.title, result.sample, result.main_file) for result in graded]
     figures = mastered.data["verification"]
     caption = (
         f"{mastered.sample.name}: {figures['before']['integratedLufs']:.1f} LUFS before, "
