@@ -110,7 +110,7 @@ def _draw(results: list[Result], sheet: Path) -> None:
     pairs = [(result.title, result.sample, result.main_file) for result in graded]
     figures = mastered.data["verification"]
     caption = (
-        f"{mastered.sample.name}: {figures['before']['integratedLufs']:.1f} LUFS before, "
+        f"{mastered.title}: {figures['before']['integratedLufs']:.1f} LUFS before, "
         f"{figures['after']['integratedLufs']:.1f} LUFS after, "
         f"true peak {figures['after']['truePeakDb']:.1f} dBTP"
     )
