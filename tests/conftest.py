@@ -2,6 +2,7 @@
 
 import io
 import secrets
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("studio", deadline=None)
 hypothesis.settings.load_profile("studio")
+# What a shell starts in the background ignores it, and so would every process that is started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS_DIR = Path(__file__).resolve().parent
 # The folders here are named like the packages that they test; the packages must be found first.

@@ -21,6 +21,8 @@ from safe_points import Bench, Job, job_of_case
 from studio_pipelines.memory_release import release_memory
 
 MIB = 1 << 20
+LASTING_THREADS = 2  # this one, and the keeper of the decoder
+LAST_BAND_S = 10.0
 
 
 class Overdue(Exception):
@@ -49,6 +51,8 @@ def interrupted(bench: Bench, job: Job, number: signal.Signals, after_s: float) 
     stopped_s = time.perf_counter()
     timer.cancel()
     timer.join()
+    threads = threading.active_count()
+    wait_for_the_last_band()
     release_memory()
     left = [path.name for path in (bench.folder / "store" / "incoming").iterdir()]
     return {
@@ -58,8 +62,15 @@ def interrupted(bench: Bench, job: Job, number: signal.Signals, after_s: float) 
         "left": len(left),
         "assets": len(list((bench.folder / "store" / "assets").iterdir())),
         "rssMib": psutil.Process().memory_info().rss / MIB,
-        "threads": threading.active_count(),
+        "threads": threads,
     }
+
+
+def wait_for_the_last_band() -> None:
+    """Wait for a thread that ends its piece of work, and holds that memory until then."""
+    deadline_s = time.monotonic() + LAST_BAND_S
+    while threading.active_count() > LASTING_THREADS and time.monotonic() < deadline_s:
+        time.sleep(0.05)
 
 
 def stored_assets(bench: Bench) -> int:

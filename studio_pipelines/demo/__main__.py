@@ -112,10 +112,10 @@ def _draw(results: list[Result], sheet: Path) -> None:
     mastered = next(result for result in results if result not in graded)
     if "loudness" not in mastered.files:
         raise DemoFailed("The master came without its picture of the loudness.")
-    pairs = [(result.sample.name, result.sample, result.main_file) for result in graded]
+    pairs = [(result.title, result.sample, result.main_file) for result in graded]
     figures = mastered.data["verification"]
     caption = (
-        f"{mastered.sample.name}: {figures['before']['integratedLufs']:.1f} LUFS before, "
+        f"{mastered.title}: {figures['before']['integratedLufs']:.1f} LUFS before, "
         f"{figures['after']['integratedLufs']:.1f} LUFS after, "
         f"true peak {figures['after']['truePeakDb']:.1f} dBTP"
     )

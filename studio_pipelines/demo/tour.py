@@ -128,7 +128,8 @@ def _remove_and_grade(
 def _begin_separating(client: StudioClient, reference: str) -> dict[str, Any]:
     body = {
         "audio": reference,
-        "stem_mix": {"gains": {"vocals": 3}},
+        "audio_demix": {"stems": 4},  # nobody sings in the sample
+        "stem_mix": {"gains": {"drums": 3}},
         "audio_master": {"format": "flac"},
     }
     return client.begin(SEPARATING_AND_MASTERING, body)

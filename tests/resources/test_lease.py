@@ -18,6 +18,7 @@ from resources.memory_ladder import OutOfMemory, Rung
 from resources.model_cache import ModelSource, Precision
 from resources.run_tags import PRIORITY_TAG
 from resources.tenants import leave_all, loaded_models, release_leases, tenant_on
+from studio_pipelines.memory_release import release_memory
 
 pytestmark = pytest.mark.stack
 
@@ -35,6 +36,7 @@ NETWORK = ModelSource("small-network", "0123", load_network, guess_mib=5)
 
 @pytest.fixture
 def gpu(ledger_url: str) -> Iterator[Gpu]:
+    release_memory()  # as a worker does after a run: what is freed meanwhile hides what is taken
     yield Gpu(preference=CPU, redis_url=ledger_url, capacity_mib=1000)
     leave_all()
 

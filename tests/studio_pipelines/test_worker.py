@@ -40,12 +40,12 @@ def test_two_workers_of_a_lane_share_its_jobs(tmp_path: Path, pixel_png: bytes) 
 
 def test_a_child_that_cannot_warm_up_ends_the_worker() -> None:
     script = """\
-import os, sys, time
+import os, signal
 from studio_pipelines.worker import worker_ends_on_failure
 if os.fork() == 0:
     with worker_ends_on_failure():
         raise ImportError("no such codec")
-time.sleep(20)
+signal.pause()
 """
     ended = subprocess.run(
         (sys.executable, "-c", script), capture_output=True, text=True, timeout=60, check=False

@@ -5,24 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-import numpy as np
 import pytest
 import tiny_inpainting_models as tiny
+from inpaint_jobs import SHIPPED, run_inpainting, told
 from loopback_hub import Hub, loopback_hub
 
 from resources.artifacts import ArtifactStore
-from resources.embedding_cache import EmbeddingCache
-from resources.gpu import Gpu
 from resources.model_pull import pull
 from resources.model_store import ModelStore
-from resources.progress import Progress
-from studio_pipelines.jobs import job_of
-from studio_pipelines.media.image_encode import encode_picture
-from studio_pipelines.media.picture import Picture
-from studio_pipelines.operations.image_inpaint import OPERATION
 
-SHIPPED = Path(__file__).resolve().parents[3] / "studio_pipelines" / "models"
 LAMA = """\
 [[model]]
 name = "lama-of-ours"
@@ -78,26 +69,10 @@ def test_a_declared_model_comes_from_the_hub_and_fills_a_hole(
 ) -> None:
     models = pulled(name, hub, tmp_path)
     assert not any(path.endswith((".bin", ".md")) for path in hub.asked)
-    pixels = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
-    encode_picture(Picture(pixels), tmp_path / "image")
-    image = folder_store.adopt(tmp_path / "image", media_type="image/png").id
-    settings: dict[str, Any] = {"box": [50, 40, 90, 80], "model": name}
-    if name != "lama-of-ours":
-        settings |= {"prompt": "a red house", "steps": 2}
-    result = job_of(OPERATION).execute_in_process(
-        run_config={
-            "ops": {OPERATION.name: {"inputs": {"image": image}, "config": settings}},
-        },
-        resources={
-            "artifacts": folder_store,
-            "embeddings": EmbeddingCache(folder=str(tmp_path / "embeddings")),
-            "gpu": Gpu(preference="cpu"),
-            "models": models,
-            "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
-            "io_manager": dg.mem_io_manager,
-        },
+    diffusion: dict[str, Any] = (
+        {} if name == "lama-of-ours" else {"prompt": "a red house", "steps": 2}
     )
-    told = result.asset_materializations_for_node(OPERATION.name)[0].metadata["result"].value
-    assert told["model"]["name"] == name
-    assert told["model"]["source"].startswith("hub:")
-    assert told["verification"]["outsideUnchanged"] is True
+    record = told(run_inpainting(folder_store, models, tmp_path, model=name, **diffusion))
+    assert record["model"]["name"] == name
+    assert record["model"]["source"].startswith("hub:")
+    assert record["verification"]["outsideUnchanged"] is True

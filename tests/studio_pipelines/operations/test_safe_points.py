@@ -39,7 +39,7 @@ def interrupt(case: str, megapixels: float, minutes: float, times: int, tmp_path
     return json.loads(ran.stdout.splitlines()[-1])
 
 
-def check(told: Any) -> None:
+def check(told: Any, settling: int = SETTLING) -> None:
     """Each ended soon, left no file and no thread, and the process has not grown."""
     ends = told["interrupts"]
     stopped = [end for end in ends if end["interrupted"]]
@@ -52,7 +52,7 @@ def check(told: Any) -> None:
         # An interrupt that strikes when the op is done finds its result whole and recorded.
         made = end["assets"] - before["assets"]
         assert made in (0, told["made"]), "it stored a half result"
-    settled = [end["rssMib"] for end in ends[SETTLING:]]
+    settled = [end["rssMib"] for end in ends[settling:]]
     assert max(settled) <= 1.15 * min(settled), settled
 
 
@@ -67,7 +67,9 @@ def test_an_interrupt_ends_a_job_soon_and_leaves_nothing(case: str, tmp_path: Pa
     "case", ["grey", "8k-mask", "100mp-16", "float", "30min", "30min-aac", "demix-4"]
 )
 def test_an_interrupt_ends_the_largest_jobs_soon(case: str, tmp_path: Path) -> None:
-    check(interrupt(case, megapixels=100, minutes=10, times=12, tmp_path=tmp_path))
+    told = interrupt(case, megapixels=100, minutes=10, times=24, tmp_path=tmp_path)
+    # What a process keeps is reached step by step, as interrupts strike at ever new places.
+    check(told, settling=12)
 
 
 def longest_gap(job: Job, bench: Bench) -> None:
