@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from standardwebhooks.webhooks import Webhook
+
 from api.fetch_policy import (
     FetchPolicy,
     UrlRefused,
@@ -23,7 +25,6 @@ from api.fetch_policy import (
     checked_url,
 )
 from api.pinned_requests import pinned_response
-from standardwebhooks.webhooks import Webhook
 from studio_pipelines.settings import Settings
 
 FIELD = "webhook.url"
