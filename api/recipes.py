@@ -45,7 +45,7 @@ class Recipe:
         steps = self.document["steps"].values()
         return self.fault is None and all(one["seed"] != RANDOM for one in steps)
 
-    def key(self, owner: str = "") -> str:
+    def key(self, owner: str) -> str:
         """Return its hash; assets count by their content, and each owner's recipes are his own."""
         text = json.dumps([owner, _without_ids(self.document)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

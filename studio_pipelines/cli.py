@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from studio_pipelines.audit_command import read_audit
+from studio_pipelines.keys_command import keys_app
 from studio_pipelines.models_command import models_app
 
 app = typer.Typer(
@@ -17,6 +19,8 @@ app = typer.Typer(
 )
 
 app.add_typer(models_app, name="models")
+app.add_typer(keys_app, name="keys")
+app.command("audit")(read_audit)
 
 
 def main() -> None:
