@@ -32,6 +32,7 @@ from resources.audit_log import AuditLog
 from resources.tracing import tracer_provider
 from studio_pipelines.access_database import open_access_database
 from studio_pipelines.instance import open_instance
+from studio_pipelines.log_format import set_log_format
 from studio_pipelines.model_shelf import model_shelf
 from studio_pipelines.settings import Settings, load_settings
 
@@ -45,6 +46,7 @@ class MissingBroker(RuntimeError):
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service; it connects to its servers when it starts."""
     settings = settings or load_settings()
+    set_log_format()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.refusals import Refusal
 from studio_pipelines.errors import StudioError, problem_of
@@ -153,6 +154,10 @@ def install_error_handlers(app: FastAPI) -> None:
         field = ".".join(str(part) for part in first["loc"][1:]) or None
         fault = InvalidRequest(f"{field}: {first['msg']}.", field=field)
         return problem_response(problem_of(fault), instance=request.url.path)
+
+    @app.exception_handler(ClientDisconnect)
+    async def on_gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody is there to read it
 
     @app.exception_handler(500)
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:

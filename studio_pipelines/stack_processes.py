@@ -18,6 +18,7 @@ from studio_pipelines.worker_name import WorkerName
 COMPONENTS = ("broker", "database", "worker", "dagster", "api")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DAGSTER_NICENESS = 5
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to it here
 # glibc gives each thread a heap of its own, and keeps what is freed there: over 60 jobs a worker
 # grew from 326 to 507 MiB, and with two heaps it stays at 341.
 FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
@@ -61,7 +62,7 @@ class Selection:
 
 def api_url(settings: Settings) -> str:
     """Where the API answers, without a slash at the end."""
-    host = LOOPBACK if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    host = LOOPBACK if settings.host in ANY_ADDRESS else settings.host
     return f"http://{host}:{settings.api_port}"
 
 
@@ -85,6 +86,7 @@ def service_specs(
             command=(
                 *(python, "-m", "uvicorn", "api.app:create_app", "--factory"),
                 *("--host", settings.host, "--port", port),
+                *("--http", "api.http_protocol:BoundedHttp"),
                 *("--timeout-graceful-shutdown", "3"),
                 *("--log-level", settings.log_level.lower()),
             ),
