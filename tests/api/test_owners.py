@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from keyed_studio import KeyedStudio
-from running_studio import COPY_ROUTE, RunningStudio, problem_in
+from running_studio import COPY_ROUTE, RunningStudio, eventually, problem_in
 
 pytestmark = pytest.mark.stack
 
@@ -106,3 +106,14 @@ def test_a_key_in_place_of_another_has_what_that_one_had(
     image = old.upload(pixel_png)
     new, _ = keyed.with_key(owner=key.owner)
     assert new.copy(image).status_code == 200
+
+
+def test_the_workers_tell_what_they_do_only_to_whom_it_belongs(
+    ada: RunningStudio, bob: RunningStudio, admin: RunningStudio, pixel_png: bytes
+) -> None:
+    job_id = ada.begin(ada.upload(pixel_png), secondsTaken=30)
+    ada.job_once(job_id, "processing")
+    eventually(lambda: ada.row()["currentJob"] == job_id)
+    assert admin.row()["currentJob"] == job_id
+    assert (bob.row()["status"], bob.row()["currentJob"]) == ("busy", None)
+    ada.client.post(f"/api/jobs/{job_id}/cancel")
