@@ -18,7 +18,7 @@ from studio_pipelines.worker_name import WorkerName
 COMPONENTS = ("broker", "database", "worker", "dagster", "api")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DAGSTER_NICENESS = 5
-ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to it here
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to it here  # nosec B104
 # glibc gives each thread a heap of its own, and keeps what is freed there: over 60 jobs a worker
 # grew from 326 to 507 MiB, and with two heaps it stays at 341.
 FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
