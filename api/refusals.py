@@ -17,8 +17,6 @@ class Refusal(StudioError):
         more: Further members of the problem document.
     """
 
-    status = 403
-    code = "forbidden"
     headers: Mapping[str, str]
     more: Mapping[str, Any]
 
@@ -97,9 +95,6 @@ class NotLocal(Refusal):
 
 class LimitReached(Refusal):
     """The API key has used up what it may ask for; a while later it may again."""
-
-    status = 429
-    code = "limit_reached"
 
     def __init__(
         self, message: str, policy: str, wait_s: float, headers: Mapping[str, str] | None = None

@@ -26,6 +26,14 @@ def is_loopback(host: str) -> bool:
         return host.lower().rstrip(".") == "localhost"
 
 
+def is_any_address(host: str) -> bool:
+    """Whether a host is what servers listen on to be reached at all of their addresses."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def default_data_dir() -> Path:
     """The user's data folder by the XDG Base Directory specification."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"

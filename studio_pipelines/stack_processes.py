@@ -11,14 +11,13 @@ from pathlib import Path
 
 from studio_pipelines.embedded_servers import LOOPBACK
 from studio_pipelines.readiness import http_answers, worker_takes_work
-from studio_pipelines.settings import Settings
+from studio_pipelines.settings import Settings, is_any_address
 from studio_pipelines.supervised_process import ProcessSpec
 from studio_pipelines.worker_name import WorkerName
 
 COMPONENTS = ("broker", "database", "worker", "dagster", "api")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DAGSTER_NICENESS = 5
-ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to it here  # nosec B104
 # glibc gives each thread a heap of its own, and keeps what is freed there: over 60 jobs a worker
 # grew from 326 to 507 MiB, and with two heaps it stays at 341.
 FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
@@ -62,7 +61,7 @@ class Selection:
 
 def api_url(settings: Settings) -> str:
     """Where the API answers, without a slash at the end."""
-    host = LOOPBACK if settings.host in ANY_ADDRESS else settings.host
+    host = LOOPBACK if is_any_address(settings.host) else settings.host
     return f"http://{host}:{settings.api_port}"
 
 
