@@ -34,6 +34,7 @@ OPEN = frozenset(
         "/readyz",
         "/openapi.json",
         "/docs",
+        "/docs/errors",
         "/docs/oauth2-redirect",
         "/redoc",
     }

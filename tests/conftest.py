@@ -21,8 +21,10 @@ TESTS_DIR = Path(__file__).resolve().parent
 # The folders here are named like the packages that they test; the packages must be found first.
 sys.path.insert(0, str(TESTS_DIR.parent))
 
+from keyed_studio import KeyedStudio, keyed_studio  # noqa: E402
 from PIL import Image  # noqa: E402
 from running_studio import RunningStudio, running_studio, settings_for  # noqa: E402
+from webhook_receiver import SECRET  # noqa: E402
 
 from resources.artifacts import ArtifactStore  # noqa: E402
 from studio_pipelines.embedded_servers import embedded_broker  # noqa: E402
@@ -35,6 +37,36 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     settings = settings_for(tmp_path_factory.mktemp("studio"))
     with running_studio(settings, ("broker", "database", "worker-test", "api")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedStudio]:
+    """A studio that asks for keys."""
+    with keyed_studio(
+        tmp_path_factory.mktemp("keyed"),
+        cors_origins=("https://app.example.org",),
+        webhook_secret=SECRET,
+        webhook_allow_private_addresses=True,
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ada(keyed: KeyedStudio) -> RunningStudio:
+    """The keyed studio, as somebody with a key of her own sees it."""
+    return keyed.with_key()[0]
+
+
+@pytest.fixture(scope="session")
+def bob(keyed: KeyedStudio) -> RunningStudio:
+    """The same, as somebody else sees it."""
+    return keyed.with_key()[0]
+
+
+@pytest.fixture(scope="session")
+def admin(keyed: KeyedStudio) -> RunningStudio:
+    """The same, as whoever may see everything does."""
+    return keyed.with_key("admin")[0]
 
 
 @pytest.fixture(scope="session")

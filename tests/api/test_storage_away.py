@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from asset_store_check import SmallDisk, leftovers, small_disk, wrong_answers
-from conftest import settings_for
-from running_studio import RunningStudio, problem_in, running_studio
+from running_studio import RunningStudio, problem_in, running_studio, settings_for
 
 from resources.quota import KEEP_FREE_BYTES
 
