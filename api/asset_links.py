@@ -1,7 +1,8 @@
 """Where assets are to be had: plain URLs where keys are off, signed ones that expire where not.
 
 A signed URL is good for one asset, for reading alone, until its time is over: whoever has it needs
-no key, so that a browser, a colleague or a webhook's receiver can fetch a result.
+no key, so that a browser, a colleague or a webhook's receiver can fetch a result. It does not open
+the asset's record, which has a link of its own: one link would give another for ever.
 """
 
 import base64
@@ -21,7 +22,7 @@ from studio_pipelines.settings import Settings
 KEPT_IN = "links.secret"
 # URLs that are given out within one such step are equal, so that a browser's cache knows them.
 STEP_S = 300
-_PATH = re.compile(r"/api/assets/(ast_[0-9a-z]+)(?:/metadata)?")
+_PATH = re.compile(r"/api/assets/(ast_[0-9a-z]+)")
 _EXPIRY = re.compile(r"\d{1,12}", re.ASCII)
 
 

@@ -11,6 +11,7 @@ from api.state import services_of
 from resources.audit_log import AuditEntry
 from studio_pipelines.database_faults import DatabaseUnavailable
 
+LONGEST_ADDRESS = 64
 log = structlog.get_logger(__name__)
 
 
@@ -23,7 +24,8 @@ async def note(request: Request, action: str, subject: str, **detail: Any) -> No
         subject: To what.
         detail: What else is to be known; no secrets, and nothing of the content.
     """
-    address = request.client.host if request.client else ""
+    # A proxy's word for it may be anything.
+    address = request.client.host[:LONGEST_ADDRESS] if request.client else ""
     entry = AuditEntry(caller_of(request).name, address, action, subject, detail)
     try:
         await asyncio.to_thread(services_of(request).audit.add, entry)
