@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -15,17 +15,16 @@ from resources.audit_log import AuditEntry
 
 def show_keys(keys: Iterable[ApiKey]) -> None:
     """Print a table of keys."""
-    table = _table("name", "begins", "id", "scopes", "limits", "made", "state")
+    table = _table(("name", "begins", "id"), ("scopes", "limits", "state"))
     for key in keys:
-        owner = "" if key.owner == key.id else f" of {key.owner}"
+        in_place = "" if key.owner == key.id else f", with what {key.owner} has"
         table.add_row(
             key.name,
             f"{key.prefix}…",
-            key.id + owner,
+            key.id,
             " ".join(key.scopes),
             limits_text(key),
-            _day(key.created_at_s),
-            state_text(key, time.time()),
+            state_text(key, time.time()) + in_place,
         )
     _console().print(table)
 
@@ -51,25 +50,31 @@ def state_text(key: ApiKey, now_s: float) -> str:
     return f"{'expired' if key.is_expired(now_s) else 'valid until'} {_day(key.expires_at_s)}"
 
 
-def show_entries(entries: Iterable[AuditEntry]) -> None:
-    """Print a table of what was done."""
-    table = _table("when (UTC)", "who", "from", "what", "to", "detail")
-    for entry in entries:
-        detail = " ".join(f"{name}={_plain(value)}" for name, value in entry.detail.items())
-        table.add_row(
-            datetime.fromtimestamp(entry.at_s, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            entry.actor,
+def show_entries(entries: Iterable[AuditEntry], names: Mapping[str, str]) -> None:
+    """Print what was done, an entry a line; ``names`` has the keys' by their ids."""
+    rows = [
+        (
+            datetime.fromtimestamp(entry.at_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+            names.get(entry.actor, entry.actor),
             entry.address,
             entry.action,
             entry.subject,
-            detail,
+            " ".join(f"{name}={_plain(value)}" for name, value in entry.detail.items()),
         )
-    _console().print(table)
+        for entry in entries
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        _console().print("  ".join(cells).rstrip(), soft_wrap=True, highlight=False)
 
 
-def _table(*headings: str) -> Table:
+def _table(whole: Sequence[str], folded: Sequence[str]) -> Table:
+    """Return a table whose first columns are shown whole, so that they can be copied."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in headings:
+    for heading in whole:
+        table.add_column(heading, no_wrap=True)
+    for heading in folded:
         table.add_column(heading, overflow="fold")
     return table
 
@@ -80,6 +85,8 @@ def _console() -> Console:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_plain, value))
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -24,6 +24,7 @@ def read_audit(
     data_dir: DataDir = None,
 ) -> None:
     """Show who submitted, canceled, deleted, made and revoked what."""
+    from resources.api_keys import KeyRing
     from resources.audit_log import AuditLog
     from studio_pipelines.access_screen import show_entries
 
@@ -32,8 +33,9 @@ def read_audit(
         entries = AuditLog(engine).read(
             limit=limit, since_s=since_s, actor=actor, action=action, subject=subject
         )
+        names = {key.id: key.name for key in KeyRing(engine).all()}
     if not as_json:
-        show_entries(entries)
+        show_entries(entries, names)
         return
     for entry in entries:
         told = entry.describe()

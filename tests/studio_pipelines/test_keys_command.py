@@ -66,7 +66,7 @@ def test_a_key_in_place_of_another_has_its_owner(studio: RunningStudio) -> None:
     assert studio_command(studio, "keys", "create", f"new {name}", *options).exit_code == 0
     listed = studio_command(studio, "keys", "list").stdout
     (row,) = (line for line in listed.splitlines() if f"new {name}" in line)
-    assert " of key_" in row
+    assert "with what key_" in row
     assert "valid until" in row
 
 
