@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fastapi import Request
-from starlette._utils import get_route_path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,6 +40,7 @@ OPEN = frozenset(
 )
 METRICS_PATH = "/metrics"
 READING = ("GET", "HEAD")
+POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Gatekeeper:
         if self._signer is None:
             require_local(request, self._settings.cors_origins)
             return Admitted(LOCAL)
-        path = get_route_path(request.scope)
+        path = path_of(request.scope)
         if request.method in READING:
             query = request.scope["query_string"].decode("latin-1")
             if asset_id := self._signer.linked_asset(path, query):
@@ -131,6 +131,12 @@ def bearer_of(request: Request) -> str:
     return secret.strip()
 
 
+def path_of(scope: Scope) -> str:
+    """Return the path that routes see: below what the studio is mounted under."""
+    path, root = scope["path"], scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
 class Gate:
     """The gate as ASGI middleware."""
 
@@ -139,8 +145,11 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it."""
-        if scope["type"] != "http" or get_route_path(scope) in OPEN:
+        if scope["type"] == "lifespan" or path_of(scope) in OPEN:
             await self.app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":  # there are none
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
         request = Request(scope)
         gatekeeper: Gatekeeper = request.app.state.services.gatekeeper

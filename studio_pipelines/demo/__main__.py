@@ -17,6 +17,7 @@ from studio_pipelines.demo.client import DemoFailed, OnProgress, StudioClient
 from studio_pipelines.demo.contact_sheet import draw_contact_sheet
 from studio_pipelines.demo.report import addresses, results_table, workers_table
 from studio_pipelines.demo.tour import SAMPLES, Result, take_tour
+from studio_pipelines.embedded_servers import LOOPBACK
 from studio_pipelines.settings import load_settings
 from studio_pipelines.stack import running_stack
 from studio_pipelines.stack_processes import StackError
@@ -32,16 +33,21 @@ def main(
     url: Annotated[
         str | None, typer.Option(help="A running studio's address; by default one is started.")
     ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="STUDIO_API_KEY", help="Its API key, if it asks for one.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder for what the studio makes.")] = OUTPUT,
 ) -> None:
     """Grade three photos and master a song, by a studio that is started for it and stopped."""
     console = Console()
     try:
         # Whoever looks on wants to see the work done, however often.
-        anew = {"Cache-Control": "no-cache"}
+        headers = {"Cache-Control": "no-cache"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
         with (
             _studio(url, output, console) as api_url,
-            httpx.Client(base_url=api_url, headers=anew) as http,
+            httpx.Client(base_url=api_url, headers=headers) as http,
         ):
             _show(StudioClient(http), output, console)
     except (DemoFailed, StackError, ProcessStartError) as error:
@@ -58,7 +64,13 @@ def _studio(url: str | None, output: Path, console: Console) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="studio-demo-") as folder:
         settings = load_settings(
-            data_dir=Path(folder), redis_url=None, database_url=None, asset_url=""
+            data_dir=Path(folder),
+            redis_url=None,
+            database_url=None,
+            asset_url="",
+            # For the demo alone, which so needs no key.
+            host=LOOPBACK,
+            require_keys=False,
         )
         console.print("Starting the studio …", style="dim")
         try:
