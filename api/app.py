@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import structlog
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from api.errors import install_error_handlers
 from api.fetch_policy import FetchPolicy
 from api.housekeeping import keep_house
 from api.job_events import JobEvents
+from api.openapi import openapi_document
 from api.references import ReferenceResolver
 from api.routes import assets, jobs, service, workers
 from api.routes.operations import operation_router
@@ -62,6 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         telemetry=request_traces(),
     )
+    # FastAPI calls it for /openapi.json and /docs, and expects it to keep what it returns.
+    app.openapi = cache(lambda: openapi_document(app))  # pyright: ignore[reportAttributeAccessIssue]
     install_error_handlers(app)
     app.include_router(operation_router())
     app.include_router(pipeline_router())

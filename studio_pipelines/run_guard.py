@@ -12,16 +12,9 @@ from dagster import DagsterRun
 
 from resources import run_ownership, signals
 from resources.run_tags import MAX_RUNTIME_TAG
-from studio_pipelines.errors import StudioError
+from studio_pipelines.errors import DeadlineExceeded
 
 HEARTBEAT_INTERVAL_S = 1.0
-
-
-class DeadlineExceeded(StudioError):
-    """The job ran for longer than its deadline allows."""
-
-    code = "deadline_exceeded"
-    is_of_one_item = False
 
 
 class RunGuard:
