@@ -10,8 +10,7 @@ from api.multipart import FORM
 
 _FILE = {"type": "string", "format": "binary"}
 PARAMS = {
-    "type": "string",
-    "contentMediaType": JSON,
+    "type": "object",
     "description": "All fields that are no files, as one JSON object, instead of parts of their "
     "own.",
 }
@@ -39,7 +38,7 @@ def documented_body(
                 "schema": reference(model),
                 "examples": {title: {"value": dict(body)} for title, body in examples.items()},
             },
-            FORM: {"schema": form},
+            FORM: {"schema": form, "encoding": {"params": {"contentType": JSON}}},
         },
     }
 

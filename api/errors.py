@@ -8,7 +8,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from studio_pipelines.errors import StudioError, problem_of
 
@@ -155,6 +157,16 @@ def problem_response(problem: Mapping[str, Any], *, instance: str, **more: Any) 
     )
 
 
+def methods_of(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods that a path has; of its routes Starlette tells the first one's alone."""
+    methods: set[str] = set()
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make every fault that reaches the app a problem document."""
 
@@ -171,7 +183,9 @@ def install_error_handlers(app: FastAPI) -> None:
             "message": str(error.detail),
         }
         answer = problem_response(problem, instance=request.url.path)
-        answer.headers.update(error.headers or {})  # such as Allow
+        answer.headers.update(error.headers or {})
+        if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(methods_of(app, request))
         return answer
 
     @app.exception_handler(RequestValidationError)

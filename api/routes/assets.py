@@ -28,9 +28,11 @@ _FILE = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "schema": {
         "type": "object",
-        "properties": {"file": {"type": "string", "format": "binary"}},
-        "required": ["file"],
-        "additionalProperties": False,
+        "description": "One part, and that a file; whatever its name.",
+        "properties": {"file": _FILE["schema"]},
+        "additionalProperties": _FILE["schema"],
+        "minProperties": 1,
+        "maxProperties": 1,
     }
 }
 _NO_ASSET = problems(ArtifactNotFound, AssetStoreUnavailable)

@@ -9,9 +9,10 @@ from fastapi.sse import EventSourceResponse
 
 from api import example_answers as examples
 from api.documented_answers import answer, problems
+from api.documented_events import EVENTS
 from api.errors import InvalidRequest, JobGoesOn, JobNotFound, RecipeUnknown, WebhookNotFound
 from api.job_archive import JobFilter, JobStatus
-from api.job_events import checked_id, has_all
+from api.job_events import ID_PATTERN, checked_id, has_all
 from api.path_ids import JobId, MessageId
 from api.presentation import job_url, present_job
 from api.state import ServicesDep
@@ -24,14 +25,6 @@ from studio_pipelines.database_faults import DatabaseUnavailable
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 _AWAY = (BrokerUnavailable, DatabaseUnavailable)
-_EVENTS = {
-    "schema": {
-        "type": "string",
-        "description": "Events by the HTML standard, section 9.2; each is a `JobEvent`.",
-    },
-    "x-item-schema": {"$ref": "#/components/schemas/JobEvent"},
-    "examples": {"a job to its end": {"value": examples.EVENT_STREAM}},
-}
 
 
 @router.get(
@@ -95,7 +88,7 @@ async def read_job(
     responses={
         200: {
             "description": "The job's events, as they happen.",
-            "content": {EventSourceResponse.media_type: _EVENTS},
+            "content": {EventSourceResponse.media_type: EVENTS},
         },
         204: {"description": "The client has had the last event."},
         **problems(JobNotFound, InvalidRequest, DatabaseUnavailable),
@@ -105,7 +98,9 @@ async def follow_job(
     job_id: JobId,
     request: Request,
     services: ServicesDep,
-    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+    last_event_id: Annotated[
+        str | None, Header(alias="Last-Event-ID", json_schema_extra={"pattern": ID_PATTERN})
+    ] = None,
 ) -> Response:
     """Follow a job as server-sent events: status, progress, log, metric, and its end.
 

@@ -23,12 +23,17 @@ class Model(Answer):
     source: str
 
 
-class Timings(Answer):
+class StepTimings(Answer):
+    """How long a step took, in milliseconds."""
+
+    run_ms: float
+
+
+class Timings(StepTimings):
     """How long a job took, in milliseconds."""
 
     queued_ms: float
     start_ms: float
-    run_ms: float
     total_ms: float
 
 
@@ -48,8 +53,8 @@ class FailedItem(Answer):
     error: Fault
 
 
-class StepResult(Result):
-    """What one step of a chain made."""
+class ModelResult(Result):
+    """What a model made of an input, or of a list of them."""
 
     model: Model
     items: tuple[Result | FailedItem, ...] | None = Field(
@@ -57,7 +62,13 @@ class StepResult(Result):
     )
 
 
-class JobData(StepResult):
+class StepResult(ModelResult):
+    """What one step of a chain made."""
+
+    timings: StepTimings
+
+
+class JobData(ModelResult):
     """What a job made."""
 
     timings: Timings

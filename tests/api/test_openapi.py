@@ -128,7 +128,11 @@ def test_what_says_when_to_try_again_is_documented(document: Document) -> None:
 def test_events_and_webhooks_are_documented(document: Document) -> None:
     followed = document["paths"]["/api/jobs/{job_id}/events"]["get"]
     stream = followed["responses"]["200"]["content"]["text/event-stream"]
-    assert stream["x-item-schema"] == {"$ref": "#/components/schemas/JobEvent"}
+    assert stream["x-parsed-event"] == {"$ref": "#/components/schemas/JobEvent"}
+    kinds = [one["properties"] for one in stream["schema"]["oneOf"]]
+    assert [kind["data"]["contentSchema"]["$ref"].rpartition("/")[2] for kind in kinds] == [
+        *("StatusData", "ProgressData", "LogData", "MetricData", "Job")
+    ]
     (last_event_id,) = [one for one in followed["parameters"] if one["in"] == "header"]
     assert last_event_id["name"] == "Last-Event-ID"
     ended = document["webhooks"]["job.ended"]["post"]
