@@ -25,6 +25,9 @@ from studio_pipelines.database_faults import DatabaseUnavailable
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 _AWAY = (BrokerUnavailable, DatabaseUnavailable)
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", json_schema_extra={"pattern": ID_PATTERN})
+]
 
 
 @router.get(
@@ -98,9 +101,7 @@ async def follow_job(
     job_id: JobId,
     request: Request,
     services: ServicesDep,
-    last_event_id: Annotated[
-        str | None, Header(alias="Last-Event-ID", json_schema_extra={"pattern": ID_PATTERN})
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Follow a job as server-sent events: status, progress, log, metric, and its end.
 

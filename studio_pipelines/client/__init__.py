@@ -25,7 +25,7 @@ from studio_pipelines.client.faults import (
     TooManyRequests,
     UnknownOperation,
 )
-from studio_pipelines.client.studio import Studio
+from studio_pipelines.client.studio import OnProgress, Studio
 
 __all__ = [
     "Conflict",
@@ -34,6 +34,7 @@ __all__ = [
     "MediaRefused",
     "NotFound",
     "NotPermitted",
+    "OnProgress",
     "RequestRefused",
     "ServiceFailed",
     "Studio",

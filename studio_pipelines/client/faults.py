@@ -129,7 +129,7 @@ def fault_of_job(job: Job) -> StudioFault | None:
         return JobCanceled("The job was canceled.", code="canceled", job_id=job.job_id)
     if job.status != "failed":
         return None
-    told = job.error or Fault(code="operation_failed", message="No reason was given.")
+    told = job.error or Fault(status=500, code="operation_failed", message="No reason was given.")
     return JobFailed(
         told.message,
         code=told.code,

@@ -18,6 +18,7 @@ class Runnable:
         summary: What it does.
         inputs: Fields that are media references, the main one first.
         body: JSON schema of a request.
+        steps: Of a chain: the fields that hold its steps' own fields.
         aliases: All names that it goes by.
         built: Whether it can be run.
     """
@@ -27,6 +28,7 @@ class Runnable:
     summary: str
     inputs: tuple[str, ...]
     body: Mapping[str, Any]
+    steps: tuple[str, ...]
     aliases: tuple[str, ...]
     built: bool
 
@@ -38,7 +40,14 @@ class Runnable:
         parts = (*path.split("/"), *name.split("_"))
         aliases = (name, row.worker, row.route, path, *parts)
         return cls(
-            name, row.route, row.summary, row.inputs or (), row.body or {}, aliases, row.built
+            name=name,
+            route=row.route,
+            summary=row.summary,
+            inputs=row.inputs or (),
+            body=row.body or {},
+            steps=(),
+            aliases=aliases,
+            built=row.built,
         )
 
     @classmethod
@@ -46,7 +55,14 @@ class Runnable:
         """Return a chain of the catalogue."""
         aliases = (row.name, row.route, row.route.removeprefix("/api/"))
         return cls(
-            row.name, row.route, row.summary, row.inputs or (), row.body or {}, aliases, row.built
+            name=row.name,
+            route=row.route,
+            summary=row.summary,
+            inputs=row.inputs or (),
+            body=row.body or {},
+            steps=row.steps,
+            aliases=aliases,
+            built=row.built,
         )
 
 

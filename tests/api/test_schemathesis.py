@@ -88,9 +88,8 @@ def test_the_limits_of_everything_but_the_operations(
 ) -> None:
     # The operations' fields are many; a copy stands for them here, and the soak has them all.
     few = "/api/(jobs|assets|operations|pipelines$|workers|test)|z$"
-    report_of(
-        whole_studio, references, tmp_path, "--phases", "coverage", "--include-path-regex", few
-    )
+    options = ("--phases", "coverage", "--include-path-regex", few)
+    report_of(whole_studio, references, tmp_path, *options)
 
 
 @pytest.mark.soak

@@ -233,12 +233,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: Scripted
 
     def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.asked.append((self.path, headers, self.rfile.read(length)))
         self.server.script.pop(0)(self)
-
-    do_POST = do_GET
 
     def log_message(self, *_: object) -> None: ...
 
@@ -366,7 +367,7 @@ def test_a_fault_has_the_type_of_its_status(
 ) -> None:
     problem = {"error": {"code": "some_code", "message": "No.", "field": None, "hint": "Ask."}}
     server = scripted(*[says(status, problem, Retry_After="0")] * transport.TRIES)
-    with pytest.raises(kind, match="No.") as raised:
+    with pytest.raises(kind, match="No") as raised:
         Studio(server.url).job(JOB_ID)
     assert (raised.value.code, raised.value.hint, raised.value.status) == (
         *("some_code", "Ask.", status),
