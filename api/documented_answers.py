@@ -79,6 +79,15 @@ def _problem(status: int) -> dict[str, Any]:
                 "example": RETRY_AFTER_S,
             }
         }
+    if status == http.HTTPStatus.UNAUTHORIZED:
+        about = "`Bearer`, and what is wrong with the key (RFC 6750)."
+        said["headers"] = {
+            "WWW-Authenticate": {
+                "description": about,
+                "required": True,
+                "schema": {"type": "string"},
+            }
+        }
     return said
 
 

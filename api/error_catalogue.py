@@ -6,7 +6,8 @@
 
 from collections.abc import Mapping
 
-from api import errors, fetch_policy
+from api import errors, fetch_policy, refusals
+from resources.api_keys import KeyNameTaken, KeyNotFound
 from resources.artifact import ArtifactNotFound
 from resources.memory_ladder import OutOfMemory
 from resources.model_shelf import LicenceRefused, ModelNotInstalled, UnknownModel
@@ -18,6 +19,8 @@ from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.errors import StudioError
 
 RETRYABLE = (429, 503)
+# What no route answers.
+COMMANDS = "On the command line"
 GROUPS: Mapping[str, tuple[type[StudioError], ...]] = {
     "The request": (
         errors.BadJson,
@@ -27,6 +30,16 @@ GROUPS: Mapping[str, tuple[type[StudioError], ...]] = {
         fetch_policy.UrlRefused,
         fetch_policy.UrlUnavailable,
         fetch_policy.FileTooLarge,
+    ),
+    "Who asks": (
+        refusals.KeyMissing,
+        refusals.KeyInvalid,
+        refusals.NotInScope,
+        refusals.LinkInvalid,
+        refusals.NotLocal,
+        refusals.RateLimited,
+        refusals.TooManyJobs,
+        refusals.QuotaUsedUp,
     ),
     "The media": (faults.UnsupportedMedia, faults.UnusableMedia, faults.MediaTooLarge),
     "The models": (UnknownModel, ModelNotInstalled, LicenceRefused, faults.UnusableModel),
@@ -52,6 +65,7 @@ GROUPS: Mapping[str, tuple[type[StudioError], ...]] = {
         DiskQuotaExceeded,
         errors.InternalError,
     ),
+    COMMANDS: (KeyNameTaken, KeyNotFound),
 }
 INTRODUCTION = """\
 Every fault is answered as `application/problem+json` (RFC 9457). `error.code` is stable, and \

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
 from api.documented_answers import Answers, problems
+from api.documented_refusals import GUARDED
 from api.documented_webhooks import WEBHOOKS
 from api.errors import PROBLEM_MEDIA_TYPE, InternalError
 from api.named_schemas import named_schemas
@@ -38,7 +39,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         for method in route.methods or ():
             entry = document["paths"][route.path_format][method.lower()]
             entry |= route.openapi_extra or {}
-            entry["responses"] = _answers(route)
+            entry["responses"] = _answers(route, guarded="security" in entry)
     document["webhooks"] = WEBHOOKS
     document["components"] = {**document.get("components", {}), "schemas": named_schemas()}
     document["tags"] = list(_tags())
@@ -52,8 +53,11 @@ def _documented(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
             yield route
 
 
-def _answers(route: APIRoute) -> dict[str, Any]:
+def _answers(route: APIRoute, *, guarded: bool) -> dict[str, Any]:
     """Return a route's answers, and those of any, its path in their examples."""
+    answers = _joined(EVERYWHERE, route.responses)
+    if guarded:
+        answers = _joined(GUARDED["responses"], answers)
     path = route.path_format
     for name, example in (
         ("job_id", EXAMPLE_JOB),
@@ -61,18 +65,19 @@ def _answers(route: APIRoute) -> dict[str, Any]:
         ("message_id", EXAMPLE_MESSAGE),
     ):
         path = path.replace(f"{{{name}}}", example)
-    said = {str(status): one for status, one in sorted(_joined(route.responses).items())}
+    said = {str(status): one for status, one in sorted(answers.items())}
     return {status: _at(path, one) for status, one in said.items()}
 
 
-def _joined(answers: Answers) -> Answers:
-    joined = {**EVERYWHERE, **answers}
-    for status in EVERYWHERE.keys() & answers.keys():
-        own, shared = answers[status]["content"], EVERYWHERE[status]["content"]
-        ours, theirs = own[PROBLEM_MEDIA_TYPE], shared[PROBLEM_MEDIA_TYPE]
+def _joined(shared: Answers, own: Answers) -> Answers:
+    """Return a route's own answers and shared ones, with the examples of both."""
+    joined = {**shared, **own}
+    for status in shared.keys() & own.keys():
+        ours = own[status]["content"].get(PROBLEM_MEDIA_TYPE, {"examples": {}})
+        theirs = shared[status]["content"][PROBLEM_MEDIA_TYPE]
         examples = {**ours["examples"], **theirs["examples"]}
-        content = {**own, PROBLEM_MEDIA_TYPE: {**ours, "examples": examples}}
-        joined[status] = {**answers[status], "content": content}
+        content = {**own[status]["content"], PROBLEM_MEDIA_TYPE: {**theirs, "examples": examples}}
+        joined[status] = {**own[status], "content": content}
     return joined
 
 

@@ -3,19 +3,21 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
 from api import example_answers as examples
+from api.auditing import note
+from api.callers import CallerDep
 from api.documented_answers import answer, problems
 from api.documented_events import EVENTS
 from api.errors import InvalidRequest, JobGoesOn, JobNotFound, RecipeUnknown, WebhookNotFound
-from api.job_archive import JobFilter, JobStatus
+from api.job_archive import JobFilter, JobStatus, no_such_job
 from api.job_events import ID_PATTERN, checked_id, has_all
 from api.path_ids import JobId, MessageId
 from api.presentation import job_url, present_job
-from api.state import ServicesDep
+from api.state import ServicesDep, links_for
 from resources.signals import BrokerUnavailable
 from studio_pipelines.catalogue import queues
 from studio_pipelines.contract.events import WebhookDeliveries, WebhookRedelivery
@@ -23,11 +25,26 @@ from studio_pipelines.contract.jobs import Job, JobPage, JobRetried, JobStopped
 from studio_pipelines.contract.quotes import JobRecipe
 from studio_pipelines.database_faults import DatabaseUnavailable
 
-router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 _AWAY = (BrokerUnavailable, DatabaseUnavailable)
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", json_schema_extra={"pattern": ID_PATTERN})
 ]
+
+
+async def own_job(request: Request, services: ServicesDep, caller: CallerDep) -> None:
+    """Treat another's job as one that there is not, whichever route names it.
+
+    Raises:
+        JobNotFound: It is another's.
+    """
+    job_id = request.path_params.get("job_id")
+    if job_id is None or caller.is_admin:
+        return
+    if not caller.sees(await services.jobs.owner(job_id)):
+        raise no_such_job(job_id)
+
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"], dependencies=[Depends(own_job)])
 
 
 @router.get(
@@ -47,16 +64,18 @@ LastEventId = Annotated[
 async def list_jobs(
     request: Request,
     services: ServicesDep,
+    caller: CallerDep,
     status: Annotated[list[JobStatus] | None, Query()] = None,
     operation: Annotated[list[str] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """List jobs, newest first; `nextCursor` is where the next page begins, or null."""
-    wanted = JobFilter(operations_named(operation), tuple(status or ()), limit, cursor)
+    names, owner = operations_named(operation), caller.listed_owner
+    wanted = JobFilter(names, tuple(status or ()), limit, cursor, owner)
     records, next_cursor = await services.jobs.page(wanted)
-    base_url = str(request.base_url)
-    return {"jobs": [present_job(one, base_url) for one in records], "nextCursor": next_cursor}
+    links = links_for(request)
+    return {"jobs": [present_job(one, links) for one in records], "nextCursor": next_cursor}
 
 
 @router.get(
@@ -81,7 +100,7 @@ async def read_job(
     """
     if wait_s := preferred_wait_s(prefer, services.settings.sync_wait_s):
         await services.jobs.wait(job_id, wait_s)
-    return present_job(await services.jobs.record(job_id), str(request.base_url))
+    return present_job(await services.jobs.record(job_id), links_for(request))
 
 
 @router.get(
@@ -112,7 +131,7 @@ async def follow_job(
     await services.jobs.record(job_id)
     if has_all(last_event_id):
         return Response(status_code=204)
-    events = services.events.follow(job_id, after, str(request.base_url))
+    events = services.events.follow(job_id, after, links_for(request))
     # Proxies must pass each event on at once.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(events, headers=headers)
@@ -173,11 +192,12 @@ async def list_webhooks(job_id: JobId, services: ServicesDep) -> dict[str, Any]:
     },
 )
 async def redeliver_webhook(
-    job_id: JobId, message_id: MessageId, services: ServicesDep
+    job_id: JobId, message_id: MessageId, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
     """Send a message once more, at once and with all of its tries; its id stays the same."""
     await services.jobs.record(job_id)
     webhook = await services.webhooks.redeliver(job_id, message_id)
+    await note(request, "webhook.redelivered", job_id, message=message_id)
     return {"success": True, "jobId": job_id, "webhook": webhook}
 
 
@@ -203,10 +223,11 @@ async def redeliver_webhook(
         **problems(JobNotFound, *_AWAY),
     },
 )
-async def cancel_job(job_id: JobId, services: ServicesDep) -> JSONResponse:
+async def cancel_job(job_id: JobId, request: Request, services: ServicesDep) -> JSONResponse:
     """Stop a job: at once while it waits, at its next safe point while it runs."""
     if not await services.jobs.cancel(job_id):
         return JSONResponse({"success": True, "jobId": job_id, "status": "already_finished"})
+    await note(request, "job.canceled", job_id)
     record = await services.jobs.record(job_id)
     if record["status"] == "canceled":
         return JSONResponse({"success": True, "jobId": job_id, "status": "canceled"})
@@ -230,9 +251,13 @@ async def cancel_job(job_id: JobId, services: ServicesDep) -> JSONResponse:
         **problems(JobNotFound, JobGoesOn, *_AWAY),
     },
 )
-async def retry_job(job_id: JobId, services: ServicesDep) -> JSONResponse:
+async def retry_job(
+    job_id: JobId, request: Request, services: ServicesDep, caller: CallerDep
+) -> JSONResponse:
     """Do a job that has ended once more, as a new job with the same inputs and parameters."""
-    new_id = await services.jobs.retry(job_id)
+    caller.require_scope((await services.jobs.record(job_id))["operation"])
+    new_id = await services.jobs.retry(job_id, caller.limits)
+    await note(request, "job.retried", new_id, retriedFrom=job_id)
     return JSONResponse(
         {"success": True, "jobId": new_id, "status": "queued", "retriedFrom": job_id},
         status_code=202,
@@ -249,9 +274,10 @@ async def retry_job(job_id: JobId, services: ServicesDep) -> JSONResponse:
         **problems(JobNotFound, JobGoesOn, DatabaseUnavailable),
     },
 )
-async def delete_job(job_id: JobId, services: ServicesDep) -> Response:
+async def delete_job(job_id: JobId, request: Request, services: ServicesDep) -> Response:
     """Forget a job that has ended; its assets stay until they are deleted or expire."""
     await services.jobs.delete(job_id)
+    await note(request, "job.deleted", job_id)
     return Response(status_code=204)
 
 

@@ -27,6 +27,9 @@ class Problem(Answer):
     success: Literal[False] = False
     error: ErrorDetail
     job_id: str | None = Field(None, description="The job that the call waited for.")
+    violated_policies: tuple[str, ...] | None = Field(
+        None, alias="violated-policies", description="Of 429: the limits that were reached."
+    )
 
 
 class Fault(Answer):
