@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=request_traces(),
     )
     # FastAPI calls it for /openapi.json and /docs, and expects it to keep what it returns.
-    app.openapi = cache(lambda: openapi_document(app))  # pyright: ignore[reportAttributeAccessIssue]
+    app.openapi = cache(lambda: openapi_document(app, needs_keys=settings.needs_keys))  # pyright: ignore[reportAttributeAccessIssue]
     install_error_handlers(app)
     for router in (operation_router(), pipeline_router(), jobs.router, assets.router):
         app.include_router(router, **GUARDED)

@@ -30,8 +30,13 @@ TAGS = {
 EVERYWHERE: Answers = problems(InternalError)
 
 
-def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """Return the document of the app's routes."""
+def openapi_document(app: FastAPI, *, needs_keys: bool) -> dict[str, Any]:
+    """Return the document of the app's routes.
+
+    Args:
+        app: The app, with all of its routes.
+        needs_keys: Whether requests need an API key; else they may bring one.
+    """
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )
@@ -40,6 +45,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
             entry = document["paths"][route.path_format][method.lower()]
             entry |= route.openapi_extra or {}
             entry["responses"] = _answers(route, guarded="security" in entry)
+            if "security" in entry and not needs_keys:
+                entry["security"] = [*entry["security"], {}]
     document["webhooks"] = WEBHOOKS
     document["components"] = {**document.get("components", {}), "schemas": named_schemas()}
     document["tags"] = list(_tags())

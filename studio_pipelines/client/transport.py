@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from studio_pipelines.client.faults import StudioUnreachable, fault_of, retry_after_s
 
 TRIES = 5
+# Of a studio that has not answered once: it is not there, rather than away for a moment.
+FIRST_TRIES = 2
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 TIMEOUT = httpx.Timeout(30.0, read=60.0)
@@ -37,6 +39,7 @@ class Transport:
         self._own = http is None
         self._http = http or httpx.Client(timeout=TIMEOUT)
         self._headers = headers
+        self._has_answered = False
         self._base_url = httpx.URL(base_url.rstrip("/") + "/")
 
     def close(self) -> None:
@@ -119,10 +122,11 @@ class Transport:
             try:
                 answer = send()
             except httpx.TransportError as error:
-                if tried == TRIES:
+                if tried >= (TRIES if self._has_answered else FIRST_TRIES):
                     raise self._unreachable(error) from error
                 time.sleep(pause_s(tried))
                 continue
+            self._has_answered = True
             if answer.status_code not in _AGAIN or tried == TRIES:
                 return answer
             asked_s = retry_after_s(answer)

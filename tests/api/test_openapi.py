@@ -68,6 +68,14 @@ def test_every_operation_has_a_short_name_a_summary_and_a_described_tag(
     assert all(f"/api/pipelines/{name}" in document["paths"] for name in chains())
 
 
+def test_a_key_is_needed_only_where_keys_are_on(document: Document, tmp_path: Path) -> None:
+    keyed = create_app(load_settings(data_dir=tmp_path, require_keys=True)).openapi()
+    (scheme,) = keyed["components"]["securitySchemes"]
+    for where, needed in ((document, [{scheme: []}, {}]), (keyed, [{scheme: []}])):
+        assert where["paths"]["/api/jobs"]["get"]["security"] == needed
+        assert "security" not in where["paths"]["/healthz"]["get"]
+
+
 def test_every_body_has_a_named_schema(document: Document) -> None:
     named = re.compile(r"#/components/schemas/([A-Za-z]+)")
     for where, entry in _entries(document):

@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from running_studio import TESTS_DIR, RunningStudio, running_studio
 
+from resources.api_keys import KeyRing
+from studio_pipelines.access_database import open_access_database
 from studio_pipelines.settings import load_settings
 
 pytestmark = pytest.mark.stack
@@ -26,15 +28,23 @@ SAMPLES = TESTS_DIR.parent / "samples"
 
 @pytest.fixture(scope="module")
 def whole_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    """A studio with every operation; calls wait a second at most, and their jobs go on."""
+    """A studio with every operation; calls wait a second at most, and their jobs go on.
+
+    It asks for keys: that nothing goes without one is among the checks.
+    """
     settings = load_settings(
         data_dir=tmp_path_factory.mktemp("whole-studio"),
         sync_wait_s=1,
+        require_keys=True,
         operation_packages=("studio_pipelines.operations", "twelfth_operation"),
         chain_modules=("studio_pipelines.chains", "copy_chains"),
     )
     with running_studio(settings, ("broker", "database", "worker", "api")) as running:
+        engine = open_access_database(running.stack.settings)
+        _, secret = KeyRing(engine).create("schemathesis", ("admin",), None)
+        running.client.headers["Authorization"] = f"Bearer {secret}"
         yield running
+        engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +65,9 @@ def report_of(studio: RunningStudio, references: str, folder: Path, *options: st
     """Run schemathesis and return its report; fail with it where it has found something."""
     command = [sys.executable, "-m", "schemathesis.cli", "--no-color"]
     command += ["--config-file", str(FOLDER / "schemathesis.toml")]
+    key = f"Authorization: {studio.client.headers['Authorization']}"
     ran = subprocess.run(
-        [*command, "run", f"{studio.stack.api_url}/openapi.json", *options],
+        [*command, "run", f"{studio.stack.api_url}/openapi.json", *options, "--header", key],
         cwd=folder,
         env={
             **os.environ,

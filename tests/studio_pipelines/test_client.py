@@ -13,7 +13,16 @@ from running_studio import RunningStudio, eventually
 
 from studio_pipelines import client as studio_client
 from studio_pipelines.client import Studio, events, transport
-from studio_pipelines.contract.jobs import Job
+from studio_pipelines.contract.assets import Asset
+from studio_pipelines.contract.events import WebhookDeliveries
+from studio_pipelines.contract.jobs import Job, JobPage
+from studio_pipelines.contract.quotes import JobRecipe, QuoteAnswer
+from studio_pipelines.contract.service import (
+    OperationList,
+    PipelineList,
+    Readiness,
+    WorkersStatus,
+)
 
 Respond = Callable[[BaseHTTPRequestHandler], None]
 
@@ -192,10 +201,23 @@ def test_everything_that_an_answer_tells_has_a_type(
     told = studio.client.get(f"/api/jobs/{job.job_id}").json()
     read = Job.model_validate(told).model_dump(mode="json", by_alias=True, exclude_unset=True)
     assert missing(told, read) == []
-    for method, path in ((client.workers, "/api/workers/status"),):
+    asset_id = told["data"]["url"].rpartition("/")[2]
+    for path, kind in {
+        "/api/workers/status": WorkersStatus,
+        "/api/operations": OperationList,
+        "/api/pipelines": PipelineList,
+        "/api/jobs?limit=5": JobPage,
+        f"/api/jobs/{job.job_id}/recipe": JobRecipe,
+        f"/api/jobs/{job.job_id}/webhooks": WebhookDeliveries,
+        f"/api/assets/{asset_id}/metadata": Asset,
+        "/readyz": Readiness,
+    }.items():
         raw = studio.client.get(path).json()
-        known = type(method()).model_validate(raw)
-        assert missing(raw, known.model_dump(by_alias=True, exclude_unset=True)) == []
+        known = kind.model_validate(raw).model_dump(by_alias=True, exclude_unset=True)
+        assert missing(raw, known) == [], path
+    quoted = studio.copy(f"asset:{asset_id}", dryRun=True).json()
+    known = QuoteAnswer.model_validate(quoted).model_dump(by_alias=True, exclude_unset=True)
+    assert missing(quoted, known) == []
 
 
 def missing(told: Any, read: Any, where: str = "") -> list[str]:
