@@ -12,7 +12,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install models demo up test test-gpu soak check audit format bench lock clean
+.PHONY: help install models demo up test test-gpu soak check audit format docs bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /|/' | column -t -s'|'
@@ -75,6 +75,9 @@ audit: install ## Look the locked packages up among known vulnerabilities; needs
 format: install ## Format the code and mend what lint can mend
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+docs: install ## Write what the documentation tells of the code anew: docs/errors.md
+	$(PYTHON) -m api.error_catalogue > docs/errors.md
 
 bench: install ## Measure beside the peers
 	$(PYTHON) -m bench

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import structlog
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from api.fetch_policy import FetchPolicy
 from api.gate import Gate, Gatekeeper
 from api.housekeeping import keep_audit, keep_house
 from api.job_events import JobEvents
+from api.openapi import openapi_document
 from api.references import ReferenceResolver
 from api.routes import assets, jobs, service, workers
 from api.routes.operations import operation_router
@@ -72,6 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         telemetry=request_traces(),
     )
+    # FastAPI calls it for /openapi.json and /docs, and expects it to keep what it returns.
+    app.openapi = cache(lambda: openapi_document(app, needs_keys=settings.needs_keys))  # pyright: ignore[reportAttributeAccessIssue]
     install_error_handlers(app)
     for router in (operation_router(), pipeline_router(), jobs.router, assets.router):
         app.include_router(router, **GUARDED)

@@ -1,123 +1,104 @@
-"""The answers to a submission as the OpenAPI document shows them.
+"""How routes say, for the OpenAPI document, what they may answer.
 
-What is null in an answer has a value here: FastAPI leaves nulls out of examples.
+A route's ``responses`` are the whole truth about it: :mod:`api.openapi` takes nothing else.
 """
 
+import http
+from collections.abc import Mapping
 from typing import Any
 
-from api.errors import PROBLEM_MEDIA_TYPE
+from pydantic import BaseModel
 
-_JOB = "job_0123456789abcdef0123456789abcdef"
-_ASSET = {
-    "id": "ast_0123456789abcdef01234567",
-    "url": "http://127.0.0.1:8000/api/assets/ast_0123456789abcdef01234567",
-    "mediaType": "image/png",
-    "bytes": 1048576,
-    "sha256": "0" * 64,
-    "createdAt": "2026-01-01T00:00:00.000+00:00",
-    "jobId": _JOB,
-}
-_MODEL = {"name": "model", "version": "1", "licence": "Apache-2.0", "source": "builtin"}
-_QUOTED_MODEL = {"step": "grading_apply", **_MODEL, "sha256": "0" * 64}
-_COMPLETED = {
-    "success": True,
-    "jobId": _JOB,
-    "status": "completed",
-    "cached": False,
-    "data": {
-        "url": _ASSET["url"],
-        "assets": {"image": _ASSET},
-        "metrics": {"peakRamMiB": 182.4},
-        "verification": {"passed": True},
-        "model": _MODEL,
-        "timings": {"queuedMs": 12.1, "startMs": 20.4, "runMs": 240.3, "totalMs": 272.8},
-    },
-}
-_QUOTE = {
-    "success": True,
-    "dryRun": True,
-    "quote": {
-        "operation": "grading_apply",
-        "cached": True,
-        "jobId": _JOB,
-        "model": _QUOTED_MODEL,
-        "models": [_QUOTED_MODEL],
-        "estimatedSeconds": 0.41,
-        "peakRamMiB": 182.4,
-        "peakVramMiB": 940.0,
-        "basis": {"jobs": 12, "model": "model", "inputSize": "2 megabytes"},
-        "queuePosition": 1,
-        "startsInSeconds": 0.0,
-    },
-}
+from api.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, problem_type
+from studio_pipelines.errors import StudioError
+
+Answers = dict[int | str, dict[str, Any]]
+JSON = "application/json"
 
 
-def _problem(
-    status: int, title: str, code: str, message: str, field: str, hint: str
-) -> dict[str, Any]:
-    example = {
-        "type": f"urn:studio:problem:{code}",
-        "title": title,
-        "status": status,
-        "detail": message,
-        "instance": "/api/grading/apply",
-        "success": False,
-        "error": {"code": code, "message": message, "field": field or None, "hint": hint},
+def reference(model: type[BaseModel]) -> dict[str, str]:
+    """Return a schema that is a named one."""
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def answer(
+    status: int,
+    description: str,
+    *models: type[BaseModel],
+    examples: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> Answers:
+    """Return a JSON answer.
+
+    Args:
+        status: Its HTTP status.
+        description: When it is given.
+        models: What it is: one of these.
+        examples: Bodies by their titles.
+        headers: Descriptions of its headers.
+    """
+    schemas = [reference(one) for one in models]
+    content = {
+        "schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas},
+        "examples": {title: {"value": body} for title, body in examples.items()},
     }
+    said: dict[str, Any] = {"description": description, "content": {JSON: content}}
+    if headers:
+        said["headers"] = {
+            name: {"description": text, "required": True, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        }
+    return {status: said}
+
+
+def problems(*types: type[StudioError]) -> Answers:
+    """Return the problem documents that faults of these types become, an example of each code."""
+    answers: Answers = {}
+    for one in types:
+        said = answers.setdefault(one.status, _problem(one.status))
+        said["content"][PROBLEM_MEDIA_TYPE]["examples"][one.code] = {
+            "summary": one.code,
+            "value": _example(one),
+        }
+    return answers
+
+
+def _problem(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    said: dict[str, Any] = {
+        "description": http.HTTPStatus(status).phrase,
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": schema, "examples": {}}},
+    }
+    if status in (429, 503):
+        about = "Seconds after which to try again."
+        said["headers"] = {
+            "Retry-After": {
+                "description": about,
+                "required": True,
+                "schema": {"type": "integer", "minimum": 0},
+                "example": RETRY_AFTER_S,
+            }
+        }
+    if status == http.HTTPStatus.UNAUTHORIZED:
+        about = "`Bearer`, and what is wrong with the key (RFC 6750)."
+        said["headers"] = {
+            "WWW-Authenticate": {
+                "description": about,
+                "required": True,
+                "schema": {"type": "string"},
+            }
+        }
+    return said
+
+
+def _example(fault: type[StudioError]) -> dict[str, Any]:
+    message = " ".join((fault.__doc__ or "").split("\n\n")[0].split())
     return {
-        "description": title,
-        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"type": "object"}, "example": example}},
+        "type": problem_type(fault.code),
+        "title": http.HTTPStatus(fault.status).phrase,
+        "status": fault.status,
+        "detail": message,
+        "instance": "/api",
+        "success": False,
+        "error": {"code": fault.code, "message": message, "field": None, "hint": fault.advice},
     }
-
-
-SUBMISSION_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The results of the job, or, with `dryRun`, a quote.",
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "completed": {"value": _COMPLETED},
-                    "answered by an identical earlier job": {
-                        "value": {**_COMPLETED, "cached": True}
-                    },
-                    "quote": {"value": _QUOTE},
-                },
-            }
-        },
-    },
-    202: {
-        "description": "The job is taken; `Location` is its record.",
-        "headers": {"Location": {"schema": {"type": "string"}}},
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "example": {"success": True, "jobId": _JOB, "status": "queued"},
-            }
-        },
-    },
-    409: _problem(
-        409,
-        "Conflict",
-        "idempotency_conflict",
-        "The key 'a7f3' was used for another request in the last 24 hours.",
-        "Idempotency-Key",
-        "Take a new key for each new request.",
-    ),
-    422: _problem(
-        422,
-        "Unprocessable Entity",
-        "invalid_request",
-        "image: Field required.",
-        "image",
-        "GET /api/operations has the schemas.",
-    ),
-    503: _problem(
-        503,
-        "Service Unavailable",
-        "workers_away",
-        "No worker for audio-master is running.",
-        "",
-        "Start one with `studio worker --lane audio`, or try again soon.",
-    ),
-}

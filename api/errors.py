@@ -8,8 +8,10 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 
 from api.refusals import Refusal
 from studio_pipelines.errors import StudioError, problem_of
@@ -24,6 +26,7 @@ class BadJson(StudioError):
 
     status = 400
     code = "bad_json"
+    advice = "Send one JSON object, or let your client write the form."
 
 
 class InvalidRequest(StudioError):
@@ -31,6 +34,10 @@ class InvalidRequest(StudioError):
 
     status = 422
     code = "invalid_request"
+    advice = (
+        "The first field at fault is named. `GET /api/operations` and `GET /api/pipelines` have "
+        "the schema of each request; an asset that is named as input has to exist."
+    )
 
 
 class JobNotFound(StudioError):
@@ -38,6 +45,7 @@ class JobNotFound(StudioError):
 
     status = 404
     code = "job_not_found"
+    advice = "Look at the id; jobs that have ended are forgotten after a while, at `expiresAt`."
 
 
 class RecipeUnknown(StudioError):
@@ -45,6 +53,10 @@ class RecipeUnknown(StudioError):
 
     status = 404
     code = "recipe_unknown"
+    advice = (
+        "Only jobs that were submitted over this interface, by this version or a later one, "
+        "have a recipe; those of the Dagster UI have none."
+    )
 
 
 class IdempotencyConflict(StudioError):
@@ -52,6 +64,10 @@ class IdempotencyConflict(StudioError):
 
     status = 409
     code = "idempotency_conflict"
+    advice = (
+        "Take a new key for each new request, and the same one, for 24 hours, only to send a "
+        "request again."
+    )
 
 
 class WebhookNotFound(StudioError):
@@ -59,6 +75,9 @@ class WebhookNotFound(StudioError):
 
     status = 404
     code = "webhook_not_found"
+    advice = (
+        "Messages go after eight days. `GET /api/jobs/<jobId>/webhooks` lists those that there are."
+    )
 
 
 class JobGoesOn(StudioError):
@@ -66,6 +85,7 @@ class JobGoesOn(StudioError):
 
     status = 409
     code = "job_goes_on"
+    advice = "Cancel the job first, or wait for its end."
 
 
 class NotBuilt(StudioError):
@@ -73,6 +93,7 @@ class NotBuilt(StudioError):
 
     status = 501
     code = "not_built"
+    advice = "The hint lists those that are."
 
 
 class WorkersAway(StudioError):
@@ -80,6 +101,7 @@ class WorkersAway(StudioError):
 
     status = 503
     code = "workers_away"
+    advice = "No job was made. Try again soon, or start a worker."
 
 
 class UploadTooLarge(StudioError):
@@ -87,6 +109,11 @@ class UploadTooLarge(StudioError):
 
     status = 413
     code = "upload_too_large"
+    advice = (
+        "The limits are `STUDIO_MAX_UPLOAD_BYTES` (4 GiB by default) for a file, 64 MiB for a "
+        "JSON body and 1 MiB for a plain form field. Send large files to `POST /api/assets`, as "
+        "they are, and name them as `asset:<id>`."
+    )
 
 
 class JobCanceled(StudioError):
@@ -94,6 +121,20 @@ class JobCanceled(StudioError):
 
     status: ClassVar[int] = 409
     code: ClassVar[str] = "canceled"
+    advice: ClassVar[str] = "Submit it again if that was a mistake."
+
+
+class InternalError(StudioError):
+    """The service itself failed on this request."""
+
+    status = 500
+    code = "internal_error"
+    advice = "Try again; the API's log has the cause."
+
+
+def problem_type(code: str) -> str:
+    """Return what identifies a kind of problem: where this studio explains it."""
+    return f"/docs/errors#{code}"
 
 
 def problem_response(
@@ -109,7 +150,7 @@ def problem_response(
     retry = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else {}
     return JSONResponse(
         {
-            "type": f"urn:studio:problem:{problem['code']}",
+            "type": problem_type(problem["code"]),
             "title": http.HTTPStatus(status).phrase,
             "status": status,
             "detail": problem["message"],
@@ -122,6 +163,16 @@ def problem_response(
         media_type=PROBLEM_MEDIA_TYPE,
         headers={**retry, **(headers or {})},
     )
+
+
+def methods_of(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods that a path has; of its routes Starlette tells the first one's alone."""
+    methods: set[str] = set()
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 def refusal_response(error: StudioError, *, instance: str) -> JSONResponse:
@@ -145,7 +196,11 @@ def install_error_handlers(app: FastAPI) -> None:
             "code": phrase.lower().replace(" ", "_"),
             "message": str(error.detail),
         }
-        return problem_response(problem, instance=request.url.path)
+        answer = problem_response(problem, instance=request.url.path)
+        answer.headers.update(error.headers or {})
+        if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(methods_of(app, request))
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -162,10 +217,8 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(500)
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", path=request.url.path, exc_info=error)
-        problem = {
-            "status": 500,
-            "code": "internal_error",
-            "message": "The service failed on this request.",
-            "hint": "Try again; the service's log has the cause.",
-        }
-        return problem_response(problem, instance=request.url.path)
+        fault = InternalError(
+            "The service failed on this request.",
+            hint="Try again; the service's log has the cause.",
+        )
+        return problem_response(problem_of(fault), instance=request.url.path)

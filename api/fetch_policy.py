@@ -25,6 +25,12 @@ class UrlRefused(StudioError):
 
     status = 422
     code = "url_refused"
+    advice = (
+        "Refused are schemes, ports and user names of other kinds, hosts that are not allowed, "
+        "and addresses that are not on the public internet, also after a redirect. Upload the "
+        "file instead, or ask the operator about `STUDIO_FETCH_ALLOWED_HOSTS`, of webhooks "
+        "about `STUDIO_WEBHOOK_ALLOWED_HOSTS`."
+    )
 
 
 class UrlUnavailable(StudioError):
@@ -32,6 +38,10 @@ class UrlUnavailable(StudioError):
 
     status = 422
     code = "url_unavailable"
+    advice = (
+        "There was no such host, an error status, or an answer too slow or cut off. Check the "
+        "URL, or upload the file."
+    )
 
 
 class FileTooLarge(StudioError):
@@ -39,6 +49,7 @@ class FileTooLarge(StudioError):
 
     status = 413
     code = "file_too_large"
+    advice = "Send a smaller file than the one behind the URL or in the `data:` URI."
 
 
 @cache

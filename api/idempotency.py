@@ -24,6 +24,7 @@ KeyHeader = Annotated[
         alias=HEADER,
         description="The same key with the same request comes to the same job, for 24 hours; with "
         "another request it is refused (409). At most 255 visible ASCII characters.",
+        json_schema_extra={"minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"},
     ),
 ]
 

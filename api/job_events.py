@@ -25,7 +25,8 @@ from studio_pipelines.database_faults import DatabaseUnavailable
 FIRST = "0-0"
 # Ids of events after which nothing follows end so: a client that has one need not come back.
 END = "-end"
-_ID = re.compile(r"\d{1,20}-\d{1,20}(-end)?")
+ID_PATTERN = r"^\d{1,20}-\d{1,20}(-end)?$"
+_ID = re.compile(ID_PATTERN, re.ASCII)
 READ_AT_ONCE = 100
 LOOK_EVERY_S = 2.0  # and a sign of life, so that proxies keep the connection
 RECONNECT_AFTER_MS = 1000

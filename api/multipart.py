@@ -8,6 +8,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from api.errors import BadJson, InvalidRequest, UploadTooLarge
 
+FORM = "multipart/form-data"
 MAX_FIELD_BYTES = 1 << 20
 MAX_PARTS = 256
 

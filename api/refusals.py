@@ -38,6 +38,7 @@ class KeyMissing(Refusal):
 
     status = 401
     code = "key_missing"
+    advice = "Send `Authorization: Bearer sk_…`."
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,6 +53,10 @@ class KeyInvalid(Refusal):
 
     status = 401
     code = "key_invalid"
+    advice = (
+        "It was never one, was revoked, has expired, or does not come as `Authorization: Bearer "
+        "sk_…`. Ask whoever runs the studio for one (`studio keys create`)."
+    )
 
     def __init__(self, what: str) -> None:
         # RFC 6750, section 3.1.
@@ -68,6 +73,10 @@ class NotInScope(Refusal):
 
     status = 403
     code = "not_in_scope"
+    advice = (
+        "The message names the scope that is needed: an operation, a chain, or `metrics`. Ask "
+        "whoever runs the studio for a key with it."
+    )
 
     def __init__(self, scope: str) -> None:
         # RFC 6750, section 3.1.
@@ -84,6 +93,7 @@ class LinkInvalid(Refusal):
 
     status = 403
     code = "link_invalid"
+    advice = "Use the URL as it came; read the job or the asset again for a new one; or send a key."
 
 
 class NotLocal(Refusal):
@@ -91,6 +101,11 @@ class NotLocal(Refusal):
 
     status = 403
     code = "not_local"
+    advice = (
+        "It came to another address, under another host's name, through a proxy, or from "
+        "another site's page. Whoever runs the studio sets `STUDIO_REQUIRE_KEYS=true` and makes "
+        "keys, or allows the page by `STUDIO_CORS_ORIGINS`."
+    )
 
 
 class LimitReached(Refusal):
@@ -113,6 +128,10 @@ class RateLimited(LimitReached):
 
     status = 429
     code = "rate_limited"
+    advice = (
+        "`RateLimit` and `RateLimit-Policy` tell the limit beforehand, `violated-policies` "
+        "names it. Try again after the seconds that `Retry-After` tells."
+    )
 
 
 class TooManyJobs(LimitReached):
@@ -120,6 +139,7 @@ class TooManyJobs(LimitReached):
 
     status = 429
     code = "too_many_jobs"
+    advice = "No job was made. Wait for one to end, or cancel one."
 
 
 class QuotaUsedUp(LimitReached):
@@ -127,3 +147,7 @@ class QuotaUsedUp(LimitReached):
 
     status = 429
     code = "quota_used_up"
+    advice = (
+        "It is counted in jobs, or in seconds of workers' time, of this day of UTC. No job was "
+        "made."
+    )

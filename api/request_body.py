@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from api.errors import BadJson, InvalidRequest, UploadTooLarge
 from api.intake import Intake
-from api.multipart import Part, read_form
+from api.multipart import FORM, Part, read_form
 from resources.artifact_writer import ArtifactWriter
 
 MAX_JSON_BYTES = 64 << 20
@@ -36,7 +36,7 @@ async def read_body(
         UploadTooLarge: A file or the JSON is over its limit.
     """
     content_type = request.headers.get("content-type", "")
-    if content_type.startswith("multipart/form-data"):
+    if content_type.startswith(FORM):
         return await _read_multipart(request, content_type, intake, model)
     text = bytearray()
     async for chunk in request.stream():

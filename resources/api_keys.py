@@ -34,6 +34,7 @@ class KeyNameTaken(StudioError):
 
     status = 409
     code = "key_name_taken"
+    advice = "Take another name for `studio keys create`, or revoke that key."
 
 
 class KeyNotFound(StudioError):
@@ -41,6 +42,7 @@ class KeyNotFound(StudioError):
 
     status = 404
     code = "key_not_found"
+    advice = "`studio keys list` shows the keys that there are."
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ class ArtifactNotFound(StudioError):
 
     status = 404
     code = "asset_not_found"
+    advice = "Upload the file with `POST /api/assets` and use the id that it answers."
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,6 +29,11 @@ class OutOfMemory(StudioError):
 
     status = 507
     code = "out_of_memory"
+    advice = (
+        "Idle models were evicted, and smaller tiles, half precision and the CPU tried, as far "
+        "as the operation can; the message names what was. Send a smaller input, or try again "
+        "when less is running."
+    )
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ class UnknownModel(StudioError):
 
     status = 422
     code = "unknown_model"
+    advice = (
+        "The hint lists those that the operation has; `GET /api/operations` tells which are on "
+        "the disk."
+    )
 
 
 class ModelNotInstalled(StudioError):
@@ -31,6 +35,10 @@ class ModelNotInstalled(StudioError):
 
     status = 422
     code = "model_not_installed"
+    advice = (
+        "The hint has the command that gets it (`studio models pull`); or choose another one, "
+        "or `auto`."
+    )
 
 
 class LicenceRefused(StudioError):
@@ -38,6 +46,7 @@ class LicenceRefused(StudioError):
 
     status = 422
     code = "licence_refused"
+    advice = "Choose another model, or ask the operator about `STUDIO_LICENCE_POLICY`."
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ class DiskQuotaExceeded(StudioError):
 
     status = 507
     code = "disk_quota_exceeded"
+    advice = (
+        "A job can meet it in its middle; nothing half-made is kept. Delete assets that are no "
+        "longer needed, or raise `STUDIO_ASSET_QUOTA_BYTES`."
+    )
     is_of_one_item = False
 
 

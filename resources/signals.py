@@ -30,6 +30,7 @@ class BrokerUnavailable(StudioError):
 
     status = 503
     code = "broker_unavailable"
+    advice = "No job was made. Try again in a few seconds."
     is_of_one_item = False
 
 

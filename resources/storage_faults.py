@@ -22,6 +22,10 @@ class AssetStoreUnavailable(StudioError):
 
     status = 503
     code = "asset_store_unavailable"
+    advice = (
+        "Nothing half-made is kept; when it is back the next request works. A job that met it "
+        "has failed: submit it again."
+    )
     is_of_one_item = False
 
 

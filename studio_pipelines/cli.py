@@ -10,6 +10,8 @@ import typer
 from studio_pipelines.audit_command import read_audit
 from studio_pipelines.keys_command import keys_app
 from studio_pipelines.models_command import models_app
+from studio_pipelines.remote.job_commands import cancel_job, list_jobs, show_job
+from studio_pipelines.remote.run_command import run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +23,12 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
 app.command("audit")(read_audit)
+# What follows the operation's name, `--help` too, is read by the options that the studio tells of.
+_UNREAD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+app.command("run", context_settings=_UNREAD)(run)
+app.command("jobs")(list_jobs)
+app.command("job")(show_job)
+app.command("cancel")(cancel_job)
 
 
 def main() -> None:

@@ -36,6 +36,10 @@ class DatabaseUnavailable(StudioError):
 
     status = 503
     code = "database_unavailable"
+    advice = (
+        "Jobs can be neither taken nor looked up, and no job was made; those that run wait for "
+        "it and go on. Try again in a few seconds."
+    )
     is_of_one_item = False
 
 

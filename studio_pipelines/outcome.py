@@ -6,6 +6,7 @@ from typing import Any
 from dagster import DagsterEvent, DagsterEventType
 
 from resources.launcher import WORKER_LOST
+from studio_pipelines.errors import DeadlineExceeded, OperationFailed, WorkerLost, problem_of
 from studio_pipelines.op_records import RESULT_METADATA
 
 OUTCOME_EVENT_TYPES = {
@@ -20,27 +21,25 @@ _STATUS = {
     DagsterEventType.RUN_FAILURE: "failed",
     DagsterEventType.RUN_CANCELED: "canceled",
 }
-UNEXPECTED = {
-    "status": 500,
-    "code": "operation_failed",
-    "message": "The operation failed unexpectedly.",
-    "field": None,
-    "hint": "The run's log in the Dagster UI tells more.",
-}
-WORKER_DIED = {
-    "status": 500,
-    "code": "worker_lost",
-    "message": "The job was stopped: the process that ran it died each time.",
-    "field": None,
-    "hint": "A smaller input may need less memory; the worker's log tells more.",
-}
-OVERDUE = {
-    "status": 500,
-    "code": "deadline_exceeded",
-    "message": "The job took longer than its limit.",
-    "field": "timeoutSeconds",
-    "hint": "Give it longer with timeoutSeconds, or a smaller input.",
-}
+UNEXPECTED = problem_of(
+    OperationFailed(
+        "The operation failed unexpectedly.",
+        hint="The run's log in the Dagster UI tells more.",
+    )
+)
+WORKER_DIED = problem_of(
+    WorkerLost(
+        "The job was stopped: the process that ran it died each time.",
+        hint="A smaller input may need less memory; the worker's log tells more.",
+    )
+)
+OVERDUE = problem_of(
+    DeadlineExceeded(
+        "The job took longer than its limit.",
+        field="timeoutSeconds",
+        hint="Give it longer with timeoutSeconds, or a smaller input.",
+    )
+)
 # What Dagster's monitoring says when it ends a run that no longer can itself.
 _GIVEN_UP = {WORKER_LOST: WORKER_DIED, "Exceeded maximum runtime": OVERDUE}
 

@@ -29,13 +29,14 @@ from resources.job_metrics import JobTimes, record_job
 from resources.launcher import line_of
 from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
 from studio_pipelines.catalogue import chains, operations, working_on
+from studio_pipelines.errors import DeadlineExceeded
 from studio_pipelines.inner_op import InnerOp
 from studio_pipelines.instance import batched_events, open_instance
 from studio_pipelines.memory_release import MemoryRelease, keep_for_good
 from studio_pipelines.operation import Operation
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 from studio_pipelines.run_following import followed
-from studio_pipelines.run_guard import DeadlineExceeded, RunGuard, interrupts_set
+from studio_pipelines.run_guard import RunGuard, interrupts_set
 from studio_pipelines.run_tracing import run_span
 from studio_pipelines.worker_name import WorkerName
 from studio_pipelines.worker_state import InHand

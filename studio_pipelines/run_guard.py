@@ -14,17 +14,10 @@ from dagster import DagsterRun
 
 from resources import run_ownership, signals
 from resources.run_tags import MAX_RUNTIME_TAG
-from studio_pipelines.errors import StudioError
+from studio_pipelines.errors import DeadlineExceeded
 
 HEARTBEAT_INTERVAL_S = 1.0
 _LOGGED_WITHIN_S = 0.05
-
-
-class DeadlineExceeded(StudioError):
-    """The job ran for longer than its deadline allows."""
-
-    code = "deadline_exceeded"
-    is_of_one_item = False
 
 
 class RunGuard:

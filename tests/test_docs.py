@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from api.error_catalogue import as_markdown, catalogue, meaning
 from studio_pipelines.catalogue import ROSTER, collect
 from studio_pipelines.errors import StudioError
 from studio_pipelines.settings import Settings
@@ -64,11 +65,20 @@ def _anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
-def test_every_error_type_is_documented_with_its_status() -> None:
+def test_every_error_type_is_in_the_catalogue_with_its_status() -> None:
     error_types = _error_types()
     assert {"operation_failed", "unusable_media", "broker_unavailable"} <= set(error_types)
-    for code, status in error_types.items():
-        assert _section(ERRORS, f"### {code}").strip().startswith(f"{status}")
+    assert {code: one.status for code, one in catalogue().items()} == error_types
+
+
+def test_every_error_type_says_what_it_means_and_what_to_do() -> None:
+    for code, fault in catalogue().items():
+        assert meaning(fault).endswith("."), code
+        assert fault.advice.endswith("."), code
+
+
+def test_the_error_catalogue_is_current() -> None:
+    assert as_markdown() == ERRORS, "make docs"
 
 
 def test_every_documented_code_is_in_the_source() -> None:

@@ -7,24 +7,81 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
+from api import errors, example_answers
 from api.auditing import note
 from api.callers import Caller, CallerDep
+from api.documented_answers import Answers, answer, problems
 from api.errors import InvalidRequest
 from api.intake import Intake
+from api.multipart import FORM
+from api.path_ids import EXAMPLE_ASSET, AssetId
 from api.presentation import present_asset
 from api.request_body import read_body
 from api.state import Services, ServicesDep, links_for
-from resources.artifact import Artifact
+from resources.artifact import Artifact, ArtifactNotFound
+from resources.quota import DiskQuotaExceeded
+from resources.storage_faults import AssetStoreUnavailable
+from studio_pipelines.contract.assets import Asset, AssetDeleted, StoredAsset
 from studio_pipelines.errors import UnusableMedia
 
 router = APIRouter(prefix="/api/assets", tags=["assets"])
 WRITE_BLOCK_BYTES = 1 << 20
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "description": "One part, and that a file; whatever its name.",
+        "properties": {"file": _FILE["schema"]},
+        "additionalProperties": _FILE["schema"],
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+}
+_NO_ASSET = problems(ArtifactNotFound, AssetStoreUnavailable)
+_DOWNLOADED: Answers = {
+    200: {
+        "description": "The whole file, of the media type that it has.",
+        "content": {"*/*": _FILE},
+        "headers": {"ETag": {"description": "Its SHA-256.", "schema": {"type": "string"}}},
+    },
+    206: {"description": "The part that `Range` asks for.", "content": {"*/*": _FILE}},
+    304: {"description": "The client has it, by `If-None-Match`."},
+    400: {"description": "The `Range` cannot be read.", "content": {"text/plain": {}}},
+    416: {"description": "The `Range` lies outside the file.", "content": {"text/plain": {}}},
+}
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    status_code=201,
+    operation_id="uploadAsset",
+    response_model=None,
+    responses={
+        **answer(
+            201,
+            "The file is stored.",
+            StoredAsset,
+            examples={"stored": {"success": True, **example_answers.UPLOADED}},
+        ),
+        **problems(
+            errors.BadJson,
+            errors.InvalidRequest,
+            errors.UploadTooLarge,
+            UnusableMedia,
+            AssetStoreUnavailable,
+            DiskQuotaExceeded,
+        ),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": _FILE, FORM: _FORM},
+        }
+    },
+)
 async def store_asset(request: Request, services: ServicesDep, caller: CallerDep) -> dict[str, Any]:
     """Store a file, sent as the raw body or as the one file of a form."""
-    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+    is_form = request.headers.get("content-type", "").startswith(FORM)
     receive = _from_form if is_form else _from_body
     with Intake(services.artifacts, services.settings.max_upload_bytes, caller) as intake:
         artifact = await receive(request, intake)
@@ -53,9 +110,17 @@ async def _from_body(request: Request, intake: Intake) -> Artifact:
         return await asyncio.to_thread(intake.keep, writer)
 
 
-@router.get("/{asset_id}/metadata")
+@router.get(
+    "/{asset_id}/metadata",
+    operation_id="getAsset",
+    response_model=None,
+    responses={
+        **answer(200, "Its record.", Asset, examples={"asset": example_answers.ASSET}),
+        **_NO_ASSET,
+    },
+)
 async def describe_asset(
-    asset_id: str, request: Request, services: ServicesDep, caller: CallerDep
+    asset_id: AssetId, request: Request, services: ServicesDep, caller: CallerDep
 ) -> dict[str, Any]:
     """Return an asset's record."""
     artifact = await _seen(services, caller, asset_id)
@@ -69,12 +134,12 @@ async def _seen(services: Services, caller: Caller, asset_id: str) -> Artifact:
 
 
 @router.head("/{asset_id}", include_in_schema=False)
-@router.get("/{asset_id}")
+@router.get("/{asset_id}", operation_id="downloadAsset", responses={**_DOWNLOADED, **_NO_ASSET})
 async def download_asset(
-    asset_id: str,
+    asset_id: AssetId,
     services: ServicesDep,
     caller: CallerDep,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match")] = None,
 ) -> Response:
     """Return an asset's bytes; ``ETag`` and ``Range`` work as in RFC 9110."""
     artifact = await _seen(services, caller, asset_id)
@@ -107,9 +172,22 @@ def _blocks(services: Services, artifact: Artifact) -> Iterator[bytes]:
             yield block
 
 
-@router.delete("/{asset_id}")
+@router.delete(
+    "/{asset_id}",
+    operation_id="deleteAsset",
+    response_model=None,
+    responses={
+        **answer(
+            200,
+            "It is gone.",
+            AssetDeleted,
+            examples={"deleted": {"success": True, "id": EXAMPLE_ASSET}},
+        ),
+        **_NO_ASSET,
+    },
+)
 async def delete_asset(
-    asset_id: str, request: Request, services: ServicesDep, caller: CallerDep
+    asset_id: AssetId, request: Request, services: ServicesDep, caller: CallerDep
 ) -> dict[str, Any]:
     """Delete an asset."""
     await _seen(services, caller, asset_id)

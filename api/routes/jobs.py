@@ -7,14 +7,28 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
+from api import example_answers as examples
 from api.auditing import note
 from api.callers import CallerDep
-from api.errors import InvalidRequest
+from api.documented_answers import answer, problems
+from api.documented_events import EVENTS
+from api.errors import InvalidRequest, JobGoesOn, JobNotFound, RecipeUnknown, WebhookNotFound
 from api.job_archive import JobFilter, JobStatus, no_such_job
-from api.job_events import checked_id, has_all
+from api.job_events import ID_PATTERN, checked_id, has_all
+from api.path_ids import JobId, MessageId
 from api.presentation import job_url, present_job
 from api.state import ServicesDep, links_for
+from resources.signals import BrokerUnavailable
 from studio_pipelines.catalogue import queues
+from studio_pipelines.contract.events import WebhookDeliveries, WebhookRedelivery
+from studio_pipelines.contract.jobs import Job, JobPage, JobRetried, JobStopped
+from studio_pipelines.contract.quotes import JobRecipe
+from studio_pipelines.database_faults import DatabaseUnavailable
+
+_AWAY = (BrokerUnavailable, DatabaseUnavailable)
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", json_schema_extra={"pattern": ID_PATTERN})
+]
 
 
 async def own_job(request: Request, services: ServicesDep, caller: CallerDep) -> None:
@@ -33,7 +47,20 @@ async def own_job(request: Request, services: ServicesDep, caller: CallerDep) ->
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], dependencies=[Depends(own_job)])
 
 
-@router.get("")
+@router.get(
+    "",
+    operation_id="listJobs",
+    response_model=None,
+    responses={
+        **answer(
+            200,
+            "A page of jobs.",
+            JobPage,
+            examples={"jobs": {"jobs": list(examples.JOBS.values()), "nextCursor": None}},
+        ),
+        **problems(InvalidRequest, DatabaseUnavailable),
+    },
+)
 async def list_jobs(
     request: Request,
     services: ServicesDep,
@@ -51,12 +78,20 @@ async def list_jobs(
     return {"jobs": [present_job(one, links) for one in records], "nextCursor": next_cursor}
 
 
-@router.get("/{job_id}")
+@router.get(
+    "/{job_id}",
+    operation_id="getJob",
+    response_model=None,
+    responses={
+        **answer(200, "The job's record, however it stands.", Job, examples=examples.JOBS),
+        **problems(JobNotFound, DatabaseUnavailable),
+    },
+)
 async def read_job(
-    job_id: str,
+    job_id: JobId,
     request: Request,
     services: ServicesDep,
-    prefer: Annotated[str | None, Header()] = None,
+    prefer: Annotated[str | None, Header(alias="Prefer")] = None,
 ) -> dict[str, Any]:
     """Return a job's record; reading it succeeds also when the job failed.
 
@@ -70,14 +105,22 @@ async def read_job(
 
 @router.get(
     "/{job_id}/events",
+    operation_id="followJob",
     response_class=Response,
-    responses={200: {"content": {EventSourceResponse.media_type: {}}}, 204: {}},
+    responses={
+        200: {
+            "description": "The job's events, as they happen.",
+            "content": {EventSourceResponse.media_type: EVENTS},
+        },
+        204: {"description": "The client has had the last event."},
+        **problems(JobNotFound, InvalidRequest, DatabaseUnavailable),
+    },
 )
 async def follow_job(
-    job_id: str,
+    job_id: JobId,
     request: Request,
     services: ServicesDep,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Follow a job as server-sent events: status, progress, log, metric, and its end.
 
@@ -94,8 +137,16 @@ async def follow_job(
     return EventSourceResponse(events, headers=headers)
 
 
-@router.get("/{job_id}/recipe")
-async def read_recipe(job_id: str, services: ServicesDep) -> dict[str, Any]:
+@router.get(
+    "/{job_id}/recipe",
+    operation_id="getRecipe",
+    response_model=None,
+    responses={
+        **answer(200, "The recipe.", JobRecipe, examples={"recipe": examples.RECIPE}),
+        **problems(JobNotFound, RecipeUnknown, DatabaseUnavailable),
+    },
+)
+async def read_recipe(job_id: JobId, services: ServicesDep) -> dict[str, Any]:
     """Return how a job's results are made: versions, full parameters, hashes, seed.
 
     Inputs have the hash of their content, models that of their weights; a seed that was drawn at
@@ -104,8 +155,21 @@ async def read_recipe(job_id: str, services: ServicesDep) -> dict[str, Any]:
     return {"success": True, "jobId": job_id, "recipe": await services.jobs.recipe(job_id)}
 
 
-@router.get("/{job_id}/webhooks")
-async def list_webhooks(job_id: str, services: ServicesDep) -> dict[str, Any]:
+@router.get(
+    "/{job_id}/webhooks",
+    operation_id="listWebhooks",
+    response_model=None,
+    responses={
+        **answer(
+            200,
+            "The messages.",
+            WebhookDeliveries,
+            examples={"delivered": {"webhooks": [examples.DELIVERY], "nextCursor": None}},
+        ),
+        **problems(JobNotFound, *_AWAY),
+    },
+)
+async def list_webhooks(job_id: JobId, services: ServicesDep) -> dict[str, Any]:
     """List the messages about a job's end, with each try to deliver them.
 
     A message is `pending` until its receiver has taken it (`delivered`), wants no more of them
@@ -115,9 +179,20 @@ async def list_webhooks(job_id: str, services: ServicesDep) -> dict[str, Any]:
     return {"webhooks": await services.webhooks.deliveries(job_id), "nextCursor": None}
 
 
-@router.post("/{job_id}/webhooks/{message_id}/redeliver", status_code=202)
+@router.post(
+    "/{job_id}/webhooks/{message_id}/redeliver",
+    status_code=202,
+    operation_id="redeliverWebhook",
+    response_model=None,
+    responses={
+        **answer(
+            202, "It is on its way.", WebhookRedelivery, examples={"sent": examples.REDELIVERY}
+        ),
+        **problems(JobNotFound, WebhookNotFound, *_AWAY),
+    },
+)
 async def redeliver_webhook(
-    job_id: str, message_id: str, request: Request, services: ServicesDep
+    job_id: JobId, message_id: MessageId, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
     """Send a message once more, at once and with all of its tries; its id stays the same."""
     await services.jobs.record(job_id)
@@ -126,8 +201,29 @@ async def redeliver_webhook(
     return {"success": True, "jobId": job_id, "webhook": webhook}
 
 
-@router.post("/{job_id}/cancel")
-async def cancel_job(job_id: str, request: Request, services: ServicesDep) -> JSONResponse:
+@router.post(
+    "/{job_id}/cancel",
+    operation_id="cancelJob",
+    responses={
+        **answer(
+            200,
+            "It is stopped, or had ended already.",
+            JobStopped,
+            examples={
+                "stopped": examples.STOPPED,
+                "had ended": {**examples.STOPPED, "status": "already_finished"},
+            },
+        ),
+        **answer(
+            202,
+            "It stops at its next safe point.",
+            JobStopped,
+            examples={"stops": {**examples.STOPPED, "status": "cancel_requested"}},
+        ),
+        **problems(JobNotFound, *_AWAY),
+    },
+)
+async def cancel_job(job_id: JobId, request: Request, services: ServicesDep) -> JSONResponse:
     """Stop a job: at once while it waits, at its next safe point while it runs."""
     if not await services.jobs.cancel(job_id):
         return JSONResponse({"success": True, "jobId": job_id, "status": "already_finished"})
@@ -140,9 +236,23 @@ async def cancel_job(job_id: str, request: Request, services: ServicesDep) -> JS
     )
 
 
-@router.post("/{job_id}/retry", status_code=202)
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    operation_id="retryJob",
+    responses={
+        **answer(
+            202,
+            "A new job is taken.",
+            JobRetried,
+            examples={"queued": examples.RETRIED},
+            headers={"Location": "Path of the new job's record."},
+        ),
+        **problems(JobNotFound, JobGoesOn, *_AWAY),
+    },
+)
 async def retry_job(
-    job_id: str, request: Request, services: ServicesDep, caller: CallerDep
+    job_id: JobId, request: Request, services: ServicesDep, caller: CallerDep
 ) -> JSONResponse:
     """Do a job that has ended once more, as a new job with the same inputs and parameters."""
     caller.require_scope((await services.jobs.record(job_id))["operation"])
@@ -155,8 +265,16 @@ async def retry_job(
     )
 
 
-@router.delete("/{job_id}", status_code=204)
-async def delete_job(job_id: str, request: Request, services: ServicesDep) -> Response:
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    operation_id="deleteJob",
+    responses={
+        204: {"description": "It is forgotten."},
+        **problems(JobNotFound, JobGoesOn, DatabaseUnavailable),
+    },
+)
+async def delete_job(job_id: JobId, request: Request, services: ServicesDep) -> Response:
     """Forget a job that has ended; its assets stay until they are deleted or expire."""
     await services.jobs.delete(job_id)
     await note(request, "job.deleted", job_id)

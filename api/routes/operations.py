@@ -1,21 +1,26 @@
 """``POST /api/<studio>/<verb>``: one route a worker, read off the catalogue."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic.alias_generators import to_camel
 
-from api.documented_answers import SUBMISSION_ANSWERS
+from api import example_answers
+from api.documented_answers import answer, problems
 from api.documented_body import documented_body
 from api.errors import NotBuilt
 from api.idempotency import KeyHeader
 from api.schemas import body_model, parse_submission
 from api.state import ServicesDep
+from api.submission_answers import SUBMISSION_ANSWERS
 from api.submitting import Desk, submit
 from studio_pipelines.catalogue import Worker, operation_of, operations, workers
+from studio_pipelines.contract.service import OperationList
 from studio_pipelines.operation import Operation
 
 Handler = Callable[..., Awaitable[JSONResponse]]
@@ -34,7 +39,8 @@ def operation_router() -> APIRouter:
                 methods=["POST"],
                 tags=[studio],
                 summary=f"{worker.does.capitalize()} (not built yet)",
-                operation_id=worker.id,
+                operation_id=operation_id(worker.route),
+                responses=problems(NotBuilt),
             )
         else:
             router.add_api_route(
@@ -43,13 +49,32 @@ def operation_router() -> APIRouter:
                 methods=["POST"],
                 tags=[studio],
                 summary=operation.summary,
-                operation_id=operation.name,
+                operation_id=operation_id(worker.route),
                 responses=SUBMISSION_ANSWERS,
                 openapi_extra={"requestBody": _request_body(operation)},
             )
 
-    router.add_api_route("/operations", _catalogue, methods=["GET"], tags=["service"])
+    router.add_api_route(
+        "/operations",
+        _catalogue,
+        methods=["GET"],
+        tags=["service"],
+        summary="List the operations",
+        operation_id="listOperations",
+        response_model=None,
+        responses=answer(
+            200,
+            "All operations, built or not.",
+            OperationList,
+            examples={"operations": example_answers.OPERATIONS},
+        ),
+    )
     return router
+
+
+def operation_id(route: str) -> str:
+    """Return the name of an operation in clients: ``/grading/apply`` is ``gradingApply``."""
+    return to_camel("_".join(re.split(r"\W+", route.strip("/"))))
 
 
 async def _catalogue(services: ServicesDep) -> dict[str, Any]:
@@ -69,6 +94,7 @@ async def _catalogue(services: ServicesDep) -> dict[str, Any]:
                 "name": operation.name,
                 "version": operation.version,
                 "returns": operation.returns.value,
+                "inputs": list(operation.accepts),
                 "schema": body_model(operation).model_json_schema(by_alias=True),
             }
         rows.append(row)
@@ -101,5 +127,4 @@ def _submit(operation: Operation) -> Handler:
 
 
 def _request_body(operation: Operation) -> dict[str, Any]:
-    files = {name: name == operation.main_input for name in operation.accepts}
-    return documented_body(body_model(operation), operation.examples, files)
+    return documented_body(body_model(operation), operation.examples)

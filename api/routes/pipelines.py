@@ -7,14 +7,18 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from api import example_answers
 from api.chain_schemas import accepted_by, chain_body_model, parse_chain_submission
-from api.documented_answers import SUBMISSION_ANSWERS
+from api.documented_answers import answer, problems
 from api.documented_body import documented_body
 from api.errors import NotBuilt
 from api.idempotency import KeyHeader
+from api.routes.operations import operation_id
+from api.submission_answers import SUBMISSION_ANSWERS
 from api.submitting import Desk, submit
 from studio_pipelines.catalogue import chains, declared_chains, operations
 from studio_pipelines.chain import Chain, LinkedChain
+from studio_pipelines.contract.service import PipelineList
 
 Handler = Callable[..., Awaitable[JSONResponse]]
 
@@ -22,7 +26,20 @@ Handler = Callable[..., Awaitable[JSONResponse]]
 def pipeline_router() -> APIRouter:
     """Return the list of the chains, and a route for each; those that are not built answer 501."""
     router = APIRouter(prefix="/api/pipelines", tags=["pipelines"])
-    router.add_api_route("", list_chains, methods=["GET"], summary="List the chains")
+    router.add_api_route(
+        "",
+        list_chains,
+        methods=["GET"],
+        summary="List the chains",
+        operation_id="listPipelines",
+        response_model=None,
+        responses=answer(
+            200,
+            "All chains, built or not.",
+            PipelineList,
+            examples={"pipelines": example_answers.PIPELINES},
+        ),
+    )
     for name, declared in declared_chains().items():
         chain = chains().get(name)
         note = "" if chain else " (not built yet)"
@@ -31,8 +48,8 @@ def pipeline_router() -> APIRouter:
             _submit(chain) if chain else _not_built(declared),
             methods=["POST"],
             summary=declared.summary.removesuffix(".") + note,
-            operation_id=name,
-            responses=SUBMISSION_ANSWERS if chain else None,
+            operation_id=operation_id(name),
+            responses=SUBMISSION_ANSWERS if chain else problems(NotBuilt),
             openapi_extra={"requestBody": _request_body(chain)} if chain else None,
         )
     return router
@@ -54,6 +71,7 @@ def _row(declared: Chain) -> dict[str, Any]:
         "summary": declared.summary,
     }
     if chain := chains().get(declared.name):
+        row["inputs"] = list(accepted_by(chain))
         row["schema"] = chain_body_model(chain).model_json_schema(by_alias=True)
     return row
 
@@ -84,5 +102,4 @@ def _submit(chain: LinkedChain) -> Handler:
 
 
 def _request_body(chain: LinkedChain) -> dict[str, Any]:
-    files = {name: name == chain.main_input for name in accepted_by(chain)}
-    return documented_body(chain_body_model(chain), chain.chain.examples, files)
+    return documented_body(chain_body_model(chain), chain.chain.examples)

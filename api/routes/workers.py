@@ -7,14 +7,17 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api import example_answers
 from api.callers import Caller, CallerDep
+from api.documented_answers import answer, problems
 from api.errors import JobNotFound
 from api.state import Services, ServicesDep
 from resources.devices import CPU
 from resources.memory_readings import TenantReading, of_process
 from resources.run_tags import job_id_of
-from resources.signals import WorkerBeat
+from resources.signals import BrokerUnavailable, WorkerBeat
 from studio_pipelines.catalogue import Worker, operation_of, workers
+from studio_pipelines.contract.service import WorkersStatus
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.operation import Operation
 
@@ -22,7 +25,17 @@ router = APIRouter(prefix="/api/workers", tags=["service"])
 UNHEALTHY_AFTER_S = 3.0
 
 
-@router.get("/status")
+@router.get(
+    "/status",
+    operation_id="getWorkersStatus",
+    response_model=None,
+    responses={
+        **answer(
+            200, "All workers.", WorkersStatus, examples={"a lane at rest": example_answers.WORKERS}
+        ),
+        **problems(BrokerUnavailable),
+    },
+)
 async def workers_status(services: ServicesDep, caller: CallerDep) -> dict[str, Any]:
     """Return the state, memory and queue of every worker, fresh within two seconds."""
     beats = await asyncio.to_thread(services.workforce.beats)

@@ -42,7 +42,7 @@ def test_a_fault_is_a_whole_problem_document(client: httpx.Client) -> None:
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
-        "type": "urn:studio:problem:unusable_media",
+        "type": "/docs/errors#unusable_media",
         "title": "Unprocessable Entity",
         "status": 422,
         "detail": "It is empty.",

@@ -215,35 +215,6 @@ def test_the_catalogue_has_each_worker_with_its_schema(studio: RunningStudio) ->
     assert rows["depth-estimator"]["built"] is False
 
 
-def test_what_a_submission_may_be_answered_is_in_the_openapi_document(
-    studio: RunningStudio,
-) -> None:
-    paths = studio.client.get("/openapi.json").json()["paths"]
-    for route in (COPY_ROUTE, "/api/pipelines/copy-twice"):
-        said = paths[route]["post"]
-        assert [one["name"] for one in said["parameters"]] == ["Idempotency-Key"]
-        refused = {"401", "403", "429"}
-        assert set(said["responses"]) == {"200", "202", "409", "422", "503"} | refused
-        conflict = said["responses"]["409"]["content"]["application/problem+json"]["example"]
-        assert conflict["error"]["code"] == "idempotency_conflict"
-
-
-def test_the_examples_have_what_answers_have(studio: RunningStudio, pixel_png: bytes) -> None:
-    said = studio.client.get("/openapi.json").json()["paths"][COPY_ROUTE]["post"]["responses"]
-    examples = said["200"]["content"]["application/json"]["examples"]
-    image = studio.upload(pixel_png)
-    completed, quoted = studio.copy(image).json(), studio.copy(image, dryRun=True).json()
-    example = examples["completed"]["value"]
-    assert example.keys() == completed.keys()
-    assert example["data"].keys() == completed["data"].keys()
-    assert example["data"]["timings"].keys() == completed["data"]["timings"].keys()
-    assert example["data"]["assets"]["image"].keys() >= completed["data"]["assets"]["copy"].keys()
-    quote = examples["quote"]["value"]["quote"]
-    assert quote.keys() == quoted["quote"].keys()
-    assert quote["models"][0].keys() == quoted["quote"]["models"][0].keys()
-    assert quote["basis"].keys() == quoted["quote"]["basis"].keys()
-
-
 def test_a_list_is_one_job_with_each_result_in_its_place(
     studio: RunningStudio, pixel_png: bytes
 ) -> None:

@@ -148,13 +148,13 @@ def test_a_chain_that_lacks_an_operation_says_which(studio: RunningStudio) -> No
 
 
 def test_each_chain_is_in_the_openapi_document(studio: RunningStudio) -> None:
-    document = studio.client.get("/openapi.json")
-    assert "$defs" not in document.text
-    paths = document.json()["paths"]
+    document = studio.client.get("/openapi.json").json()
+    paths, schemas = document["paths"], document["components"]["schemas"]
     body = paths[TWICE]["post"]["requestBody"]["content"]
-    properties = body["application/json"]["schema"]["properties"]
+    properties = schemas["CopyTwiceRequest"]["properties"]
     assert set(properties) >= {"image", "file_copy", "again"}
-    assert properties["again"]["properties"]["secondsTaken"]["maximum"] == 60
+    assert properties["again"]["$ref"].endswith("/CopyTwiceAgain")
+    assert schemas["CopyTwiceAgain"]["properties"]["secondsTaken"]["maximum"] == 60
     assert body["application/json"]["examples"]["slow"]["value"]["again"] == {"secondsTaken": 2}
-    assert "image" in body["multipart/form-data"]["schema"]["properties"]
+    assert "image" in schemas["CopyTwiceForm"]["properties"]
     assert paths[TWICE]["post"]["summary"] == "Copy a file, and copy the copy"

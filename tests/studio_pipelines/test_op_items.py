@@ -15,10 +15,9 @@ from twelfth_operation.file_copy import FileCopy
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
 from resources.quota import DiskQuotaExceeded
-from studio_pipelines.errors import UnusableMedia
+from studio_pipelines.errors import DeadlineExceeded, UnusableMedia
 from studio_pipelines.operation import ModelIdentity, OperationResult, studio_op
 from studio_pipelines.outcome import UNEXPECTED, outcome_of
-from studio_pipelines.run_guard import DeadlineExceeded
 
 IDENTITY = ModelIdentity("copy", "1", "Apache-2.0", "builtin")
 PICTURE = b"\x89PNG"

@@ -47,14 +47,18 @@ def test_it_is_in_the_api_document(studio: RunningStudio) -> None:
     document = studio.client.get("/openapi.json").json()
     described = document["paths"][COPY_ROUTE]["post"]
     assert described["summary"] == "Copy a file."
-    assert described["operationId"] == "file_copy"
+    assert described["operationId"] == "testCopy"
     content = described["requestBody"]["content"]
-    schema = content["application/json"]["schema"]
+    schemas = document["components"]["schemas"]
+    assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/FileCopyRequest"}
+    schema = schemas["FileCopyRequest"]
     assert schema["properties"]["secondsTaken"]["description"] == "How long to take."
     assert schema["additionalProperties"] is False
-    form = content["multipart/form-data"]["schema"]["properties"]
+    assert content["multipart/form-data"]["schema"] == {"$ref": "#/components/schemas/FileCopyForm"}
+    form = schemas["FileCopyForm"]["properties"]
     file = {"type": "string", "format": "binary"}
-    assert form["image"] == {"anyOf": [file, {"type": "array", "items": file}]}
+    assert form["image"]["anyOf"] == [file, {"type": "array", "items": file, "minItems": 1}]
+    assert form["secondsTaken"] == schema["properties"]["secondsTaken"]
 
 
 @pytest.mark.stack
