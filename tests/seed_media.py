@@ -19,6 +19,7 @@ from PIL import Image
 
 WIDTH, HEIGHT = 64, 48
 RATE_HZ = 16_000
+EXACT = {"fflags": "bitexact"}
 
 
 def _pixels() -> np.ndarray:
@@ -67,6 +68,7 @@ def _exr() -> bytes:
         path = str(Path(folder, "seed.exr"))
         spec = OpenImageIO.ImageSpec(WIDTH, HEIGHT, 4, "half")
         spec.attribute("compression", "piz")
+        spec.attribute("DateTime", "2026:01:01 00:00:00")
         out: Any = OpenImageIO.ImageOutput.create(path)
         out.open(path, spec)
         ones = np.ones((HEIGHT, WIDTH, 1), np.float32)
@@ -90,7 +92,7 @@ def _coded_sound(container: str, codec: str, rate_hz: int = 48_000) -> bytes:
     import av
 
     file = io.BytesIO()
-    with av.open(file, "w", format=container) as out:
+    with av.open(file, "w", format=container, options=EXACT) as out:
         stream: Any = out.add_stream(codec, rate=rate_hz, layout="stereo")
         planes = np.ascontiguousarray(_tone().T, np.float32)
         for start in range(0, planes.shape[1] - 1024, 1024):
@@ -105,7 +107,7 @@ def _coded_sound(container: str, codec: str, rate_hz: int = 48_000) -> bytes:
 def _video(suffix: str, **options: Any) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder, f"seed{suffix}")
-        make_video(path, size=(WIDTH, HEIGHT), frames=8, **options)
+        make_video(path, size=(WIDTH, HEIGHT), frames=8, container_options=EXACT, **options)
         return path.read_bytes()
 
 
@@ -141,7 +143,7 @@ def _csp() -> bytes:
 def _zip() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("one.txt", b"some text " * 40)
+        archive.writestr(zipfile.ZipInfo("one.txt"), b"some text " * 40, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
@@ -169,7 +171,7 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "mov": partial(_video, ".mov", sound="pcm_s16le"),
     "mkv": partial(_video, ".mkv", codec="ffv1", sound="flac"),
     "webm": partial(_video, ".webm", codec="libvpx-vp9", sound="libopus"),
-    "avi": partial(_video, ".avi", codec="mjpeg", pixel_format="yuvj420p", sound=None),
+    "avi": partial(_video, ".avi", codec="mjpeg", pixel_format="yuvj420p", sound="pcm_s16le"),
     "cube": _cube,
     "3dl": _3dl,
     "csp": _csp,
