@@ -135,6 +135,12 @@ class Settings(BaseSettings):
     fetch_allowed_hosts: tuple[str, ...] = Field(
         (), description="Hosts that media may be fetched from; empty means any public host."
     )
+    fetch_allowed_ports: tuple[int, ...] = Field(
+        (80, 443), description="Ports that a URL to fetch media from may name."
+    )
+    fetch_timeout_s: float = Field(
+        300.0, gt=0, description="Longest fetch of one file, from its lookup to its last byte."
+    )
     fetch_allow_private_addresses: bool = Field(
         False, description="Also fetch from private and loopback addresses: for trusted networks."
     )
