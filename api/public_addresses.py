@@ -77,6 +77,12 @@ def is_public(address: IPAddress) -> bool:
     )
 
 
+def is_loopback_name(host: str) -> bool:
+    """Tell whether a name always stands for this machine, whatever a resolver says (RFC 6761)."""
+    name = host.lower().removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost")
+
+
 def address_literal(host: str) -> IPAddress | None:
     """Read a host that is written as an address, not as a name.
 

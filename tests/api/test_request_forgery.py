@@ -32,6 +32,7 @@ REFUSED = {
     "loopback, dotted by ideographs": "127\u30020\u30020\u30021",
     "loopback, with a dot at its end": "127.0.0.1.",
     "loopback by name, with a dot at its end": "localhost.",
+    "loopback by a name below it": "metadata.localhost",
     "loopback, padded octal": "0000177.0.0.0001",
     "loopback, mixed": "0x7f.0.1",
     "loopback, circled digits": "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460",
