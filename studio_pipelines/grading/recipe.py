@@ -76,7 +76,7 @@ def read_lut(artifacts: ArtifactStore, lut: Artifact | None) -> "Lut | None":
     if lut is None:
         return None
     if is_lut_text(lut.media_type):
-        check_lut_size(lut.bytes, media_limits())
+        check_lut_size(lut.bytes, lut.media_type, media_limits())
         with artifacts.open(lut) as file:
             return read_lut_text(file.read(), lut.media_type)
     return lut_from_hald(decode(artifacts, lut, "lut").as_rgb().pixels)

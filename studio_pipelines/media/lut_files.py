@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from studio_pipelines.errors import MediaTooLarge
-from studio_pipelines.media.limits import MediaLimits
+from studio_pipelines.media.limits import MIB, MediaLimits
 from studio_pipelines.media.lut_formats import parse_cube
 from studio_pipelines.media.lut_table import Lut
 from studio_pipelines.media.lut_text_formats import parse_3dl, parse_csp
@@ -15,6 +15,7 @@ _PARSERS: Final[dict[str, Callable[[bytes], Lut]]] = {
     LUT_3DL.mime: parse_3dl,
     CSP.mime: parse_csp,
 }
+_MOST_OLD_TEXT_BYTES: Final = 16 * MIB
 
 
 def is_lut_text(media_type: str) -> bool:
@@ -22,15 +23,24 @@ def is_lut_text(media_type: str) -> bool:
     return media_type in _PARSERS
 
 
-def check_lut_size(size_bytes: int, limits: MediaLimits) -> None:
+def check_lut_size(size_bytes: int, media_type: str, limits: MediaLimits) -> None:
     """Refuse a LUT file before it is read into memory.
+
+    Args:
+        size_bytes: The file's size.
+        media_type: One of those of :func:`is_lut_text`.
+        limits: The bound for a .cube; the two older formats, which take far more memory than their
+            text while they are parsed, have one of their own as well.
 
     Raises:
         MediaTooLarge: With its size and the limit.
     """
-    if size_bytes > limits.max_lut_bytes:
+    most = limits.max_lut_bytes
+    if media_type != CUBE.mime:
+        most = min(most, _MOST_OLD_TEXT_BYTES)
+    if size_bytes > most:
         raise MediaTooLarge(
-            f"The LUT file has {size_bytes:,} bytes; at most {limits.max_lut_bytes:,} are allowed.",
+            f"The LUT file has {size_bytes:,} bytes; at most {most:,} are allowed.",
             field="lut",
             hint="Export it with fewer points: 65 an edge are more than the eye can tell.",
         )
