@@ -1,6 +1,7 @@
 import dataclasses
 import io
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -118,10 +119,10 @@ def test_lut_files(media_type: MediaType, most: int) -> None:
 def test_tags(decoder: Decoder) -> None:
     file = io.BytesIO()
     with av.open(file, "w", format="matroska", options={"fflags": "bitexact"}) as out:
-        stream = out.add_stream("flac", rate=8000, layout="mono")
+        stream = out.add_stream("pcm_s16le", rate=8000, layout="mono")
         out.metadata.update({f"key{number}" + "k" * 200: "v" * 5000 for number in range(300)})
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.int16), "s16", "mono")
-        frame.sample_rate = 8000
+        frame.sample_rate, frame.pts, frame.time_base = 8000, 0, Fraction(1, 8000)
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     tags = decoder.audio(file.getvalue()).tags
