@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from api.callers import Caller
 from api.data_uri import is_data_uri, read_data_uri
 from api.errors import InvalidRequest
 from api.fetch_policy import FetchPolicy
@@ -46,7 +47,7 @@ class ReferenceResolver:
         Raises:
             UnsupportedMedia: A file is not of a kind that its field accepts.
             UnusableMedia: A file is empty.
-            InvalidRequest: A reference is of no known form or names no asset.
+            InvalidRequest: A reference is of no known form, or names no asset of the caller's.
         """
         a_few = asyncio.Semaphore(FETCHES_AT_ONCE)
 
@@ -87,7 +88,9 @@ class ReferenceResolver:
         self, reference: str, field: str, intake: Intake, a_few: asyncio.Semaphore
     ) -> Artifact:
         if reference.startswith("asset:"):
-            return await asyncio.to_thread(self._stored, reference.removeprefix("asset:"), field)
+            return await asyncio.to_thread(
+                self._stored, reference.removeprefix("asset:"), field, intake.caller
+            )
         if is_data_uri(reference):
             inline = read_data_uri(reference, max_bytes=self.max_upload_bytes, field=field)
             return await _to_its_end(_keep_bytes, inline.data, intake)
@@ -100,11 +103,13 @@ class ReferenceResolver:
             hint="Use asset:<id>, an http(s) URL or a data: URI.",
         )
 
-    def _stored(self, asset_id: str, field: str) -> Artifact:
+    def _stored(self, asset_id: str, field: str, caller: Caller) -> Artifact:
         try:
-            return self.artifacts.get(asset_id)
+            artifact = self.artifacts.get(asset_id)
+            caller.require_asset(artifact)
         except ArtifactNotFound as error:
             raise InvalidRequest(error.message, field=field, hint=error.hint) from error
+        return artifact
 
     async def _fetch(self, url: str, field: str, intake: Intake) -> Artifact:
         with intake.new_writer() as writer:
