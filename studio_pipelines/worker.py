@@ -24,8 +24,8 @@ from celery.signals import (
 from resources import signals, tenants, tracing
 from resources.broker import EXECUTE_RUN_TASK, make_celery
 from studio_pipelines.lanes import Lane, lane_named
-from studio_pipelines.media.limits import set_media_limits
 from studio_pipelines.log_format import set_log_format
+from studio_pipelines.media.limits import set_media_limits
 from studio_pipelines.run_execution import RunExecutor
 from studio_pipelines.settings import load_settings
 from studio_pipelines.worker_beat import BeatThread

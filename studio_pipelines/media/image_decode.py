@@ -49,9 +49,9 @@ def open_picture(file: BinaryIO, media_type: MediaType, limits: MediaLimits) -> 
     check_file_size(os.fstat(file.fileno()).st_size, limits)
     if media_type is sniff.EXR:
         return open_exr(file, limits)
-    if media_type is sniff.HEIC:
-        return open_heic(file, limits)
     try:
+        if media_type is sniff.HEIC:
+            return open_heic(file, limits)
         return _open_with_vips(file, media_type, limits)
     except pyvips.Error as error:
         raise damaged(media_type.name, error) from error

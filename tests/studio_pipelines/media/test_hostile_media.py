@@ -1,13 +1,14 @@
 """Hostile files of each kind: decoded or refused, by a decoder that goes on."""
 
 import io
+import struct
 from collections.abc import Iterator
 
 import pytest
 from decoding_trials import try_all
 from hostile_media import chunks_of, mutants, png_bomb
 from PIL import Image
-from seed_media import KINDS, seed
+from seed_media import KINDS, WIDTH, seed
 
 from studio_pipelines.errors import MediaTooLarge, StudioError, UnsupportedMedia, UnusableMedia
 from studio_pipelines.media.decoder import Decoder
@@ -104,6 +105,16 @@ def test_a_heic_file_without_a_picture_is_refused(decoder: Decoder) -> None:
     data = seed("heic").replace(b"hvc1", b"hvcX").replace(b"pitm", b"pitX")
     with pytest.raises(UnusableMedia, match="HEIC file is damaged"):
         decoder.picture(data)
+    assert decoder.helper_pid == pid
+
+
+def test_a_heic_file_that_says_it_is_taller_than_its_picture_is_refused(decoder: Decoder) -> None:
+    decoder.warm()
+    pid = decoder.helper_pid
+    data = seed("heic")
+    at = data.index(b"ispe") + 8
+    with pytest.raises(UnusableMedia, match="HEIC file is damaged"):
+        decoder.picture(data[:at] + struct.pack(">II", WIDTH, 0x8030) + data[at + 8 :])
     assert decoder.helper_pid == pid
 
 
