@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from studio_pipelines.errors import StudioError
 from studio_pipelines.media.decoder import Decoder
+from studio_pipelines.media.layer import layer_of
 from studio_pipelines.media.lut_files import read_lut_text
+from studio_pipelines.media.preview import thumbnail_png
 from studio_pipelines.media.sniff import HEAD_BYTES, Media, sniff
 from studio_pipelines.media.video_client import open_video
 
@@ -59,5 +61,8 @@ def _read(decoder: Decoder, data: bytes) -> str:
     elif kind is Media.AUDIO:
         decoder.audio(data)
     else:
-        decoder.picture(data)
+        picture = decoder.picture(data)
+        # What nearly every operation does with one: its profile, too, is the file's.
+        thumbnail_png(picture, 32)
+        layer_of(picture)
     return "decoded"

@@ -15,7 +15,7 @@ import pillow_heif
 import pyvips
 import soundfile
 from made_video import make_video
-from PIL import Image
+from PIL import Image, ImageCms
 
 WIDTH, HEIGHT = 64, 48
 RATE_HZ = 16_000
@@ -33,6 +33,8 @@ def _pillow(kind: str, **options: Any) -> bytes:
     picture = Image.fromarray(_pixels())
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "a test", 6
+    if kind != "gif":
+        options["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if kind not in ("gif", "png"):
         options["exif"] = exif
     picture.save(file, kind, **options)

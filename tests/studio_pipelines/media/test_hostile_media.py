@@ -4,15 +4,18 @@ import io
 import struct
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from decoding_trials import try_all
 from hostile_media import chunks_of, mutants, png_bomb
-from PIL import Image
+from PIL import Image, ImageCms
 from seed_media import KINDS, WIDTH, seed
 
 from studio_pipelines.errors import MediaTooLarge, StudioError, UnsupportedMedia, UnusableMedia
 from studio_pipelines.media.decoder import Decoder
+from studio_pipelines.media.layer import layer_of
 from studio_pipelines.media.limits import MIB, MediaLimits
+from studio_pipelines.media.preview import thumbnail_png
 from studio_pipelines.media.video_client import open_video
 
 FILES, CHANCE_SEED = 40, 7
@@ -65,6 +68,25 @@ def recoded(kind: str, codec: bytes) -> bytes:
     name = {"mp4": b"avc1", "mov": b"sowt"}[kind]
     at = data.index(name, data.index(b"stsd"))
     return data[:at] + codec + data[at + 4 :]
+
+
+@pytest.mark.parametrize("at", [12, 16, 20, 36, 128, 131, 140, 300])
+def test_a_damaged_colour_profile_is_left_out_or_works(decoder: Decoder, at: int) -> None:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[at : at + 4] = b"\xff\xff\xff\xff"
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3), (200, 100, 50)).save(file, "jpeg", icc_profile=bytes(profile))
+    picture = decoder.picture(file.getvalue())
+    assert picture.icc_profile is not None or "profile is damaged" in " ".join(picture.notes)
+    assert thumbnail_png(picture, 4)
+    assert np.isfinite(layer_of(picture).curves.light).all()
+
+
+def test_a_sound_colour_profile_is_kept(decoder: Decoder) -> None:
+    for kind in ("png", "jpeg", "webp", "tiff"):
+        picture = decoder.picture(seed(kind))
+        assert picture.icc_profile is not None
+        assert not any("profile" in note for note in picture.notes)
 
 
 def test_a_picture_whose_error_is_no_text_is_refused(decoder: Decoder) -> None:
