@@ -167,7 +167,7 @@ def fetch_all(store: ArtifactStore, pictures: Pictures, paths: list[str]) -> lis
         resolver = ReferenceResolver(store, policy, LIMIT)
         urls = [f"http://127.0.0.1:{port}{path}" for path in paths]
         async with server:
-            with Intake(store, LIMIT) as intake:
+            with Intake(store, LIMIT, LOCAL) as intake:
                 found = await resolver.resolve_all(OPERATION.accepts, {"image": urls}, intake)
         return list(found["image"])
 
