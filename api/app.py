@@ -119,7 +119,9 @@ def make_services(settings: Settings) -> Services:
     artifacts = ArtifactStore(url=settings.asset_url, quota_bytes=settings.asset_quota_bytes)
     policy = FetchPolicy(
         allowed_hosts=settings.fetch_allowed_hosts,
+        allowed_ports=frozenset(settings.fetch_allowed_ports),
         allow_private_addresses=settings.fetch_allow_private_addresses,
+        total_timeout_s=settings.fetch_timeout_s,
         max_bytes=settings.max_upload_bytes,
     )
     jobs = JobSubmissionService(

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class BadJson(StudioError):
-    """The body is not the JSON object that the route takes."""
+    """The body is not a JSON object, is nested too deep or too long, or its form is broken."""
 
     status = 400
     code = "bad_json"

@@ -11,7 +11,7 @@ import httpcore
 import httpx
 
 from api.pinned_network import resolve_host
-from api.public_addresses import IPAddress, address_literal, is_public
+from api.public_addresses import IPAddress, address_literal, is_loopback_name, is_public
 from studio_pipelines.errors import StudioError
 
 Resolve = Callable[[str, int], Awaitable[Sequence[IPAddress]]]
@@ -138,13 +138,20 @@ async def checked_addresses(target: httpx.URL, policy: FetchPolicy) -> Sequence[
         literal = address_literal(host_name(target))
     except ValueError:
         raise UrlRefused(f"The host {target.host!r} is a number, not a plain address.") from None
+    if literal is None and is_loopback_name(host_name(target)):
+        _require_private_allowed(target, policy)
     addresses = await _resolve(target, policy) if literal is None else [literal]
-    if not policy.allow_private_addresses and not all(map(is_public, addresses)):
+    if not all(map(is_public, addresses)):
+        _require_private_allowed(target, policy)
+    return addresses
+
+
+def _require_private_allowed(target: httpx.URL, policy: FetchPolicy) -> None:
+    if not policy.allow_private_addresses:
         raise UrlRefused(
             f"{target.host} is not on the public internet.",
             hint="Upload the file to /api/assets instead.",
         )
-    return addresses
 
 
 async def _resolve(target: httpx.URL, policy: FetchPolicy) -> Sequence[IPAddress]:

@@ -10,6 +10,7 @@ from api.errors import BadJson, InvalidRequest, UploadTooLarge
 
 FORM = "multipart/form-data"
 MAX_FIELD_BYTES = 1 << 20
+MAX_FORM_TEXT_BYTES = 8 << 20
 MAX_PARTS = 256
 
 
@@ -36,6 +37,7 @@ class _Reader:
     def __init__(self, boundary: bytes) -> None:
         self.parts: list[Part] = []
         self.ended = False
+        self._part_count = 0
         self._header_name = b""
         self._header_value = b""
         self._disposition = b""
@@ -69,7 +71,8 @@ class _Reader:
         name = options.get(b"name", b"").decode(errors="replace")
         self.parts.append(Part(name, filename.decode(errors="replace") if filename else None))
         self._disposition = b""
-        if len(self.parts) > MAX_PARTS:
+        self._part_count += 1
+        if self._part_count > MAX_PARTS:
             raise InvalidRequest(f"The form has more than {MAX_PARTS} parts.")
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -92,7 +95,7 @@ async def read_form(
 
     Raises:
         BadJson: The body is not a well-formed form.
-        UploadTooLarge: A plain field is over a megabyte.
+        UploadTooLarge: A plain field is over a megabyte, or all together are over eight.
         InvalidRequest: There are too many parts.
     """
     _, options = parse_options_header(content_type)
@@ -129,4 +132,13 @@ async def _drain(reader: _Reader, fields: list[tuple[str, str]], on_file: FileSi
             )
         elif part.complete:
             fields.append((part.name, part.data.decode(errors="replace")))
+            _require_little_text(fields)
     reader.parts[:] = [part for part in reader.parts if not part.complete]
+
+
+def _require_little_text(fields: list[tuple[str, str]]) -> None:
+    if sum(len(text) for _, text in fields) > MAX_FORM_TEXT_BYTES:
+        raise UploadTooLarge(
+            f"The form's plain fields are over {MAX_FORM_TEXT_BYTES:,} bytes together.",
+            hint="Send files in parts with a file name.",
+        )

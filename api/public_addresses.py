@@ -57,6 +57,9 @@ _IPV4_IN_IPV6 = (
     IPv6Network("64:ff9b::/96"),  # NAT64, RFC 6052: all that a DNS64 resolver gives for IPv4 hosts
 )
 
+# Interface identifiers of ISATAP (RFC 5214, 6.1), before the IPv4 address that is really reached.
+_ISATAP_IDENTIFIERS = (0x0000_5EFE, 0x0200_5EFE)
+
 # The "ends in a number" rule of https://url.spec.whatwg.org: what C libraries may read as IPv4.
 _LAST_LABEL_IS_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?$")
 
@@ -67,9 +70,17 @@ def is_public(address: IPAddress) -> bool:
         return not any(address in network for network in _RESERVED_IPV4)
     if any(address in network for network in _IPV4_IN_IPV6):
         return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+    if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP_IDENTIFIERS:
+        return False
     return address in _GLOBAL_UNICAST_IPV6 and not any(
         address in network for network in _RESERVED_IPV6
     )
+
+
+def is_loopback_name(host: str) -> bool:
+    """Tell whether a name always stands for this machine, whatever a resolver says (RFC 6761)."""
+    name = host.lower().removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def address_literal(host: str) -> IPAddress | None:

@@ -1,8 +1,10 @@
 """Media references: what a request may name as its input, brought into the asset store."""
 
 import asyncio
-from collections.abc import Mapping
+from asyncio import Task
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from api.callers import Caller
 from api.data_uri import is_data_uri, read_data_uri
@@ -14,6 +16,9 @@ from resources.artifact import Artifact, ArtifactNotFound
 from resources.artifacts import ArtifactStore
 from studio_pipelines.errors import UnsupportedMedia, UnusableMedia
 from studio_pipelines.media.sniff import Media
+
+FETCHES_AT_ONCE = 4
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class ReferenceResolver:
     ) -> dict[str, str | list[str]]:
         """Return the asset ids of the inputs; ``intake`` keeps those that are not stored yet.
 
+        Up to four URLs are fetched at a time; the first fault ends the others.
+
         Args:
             accepts: The kinds of media that each input may be.
             inputs: The references by input name.
@@ -42,34 +49,54 @@ class ReferenceResolver:
             UnusableMedia: A file is empty.
             InvalidRequest: A reference is of no known form, or names no asset of the caller's.
         """
-        resolved: dict[str, str | list[str]] = {}
-        for name, given in inputs.items():
-            if isinstance(given, str):
-                resolved[name] = await self._checked(given, accepts[name], name, intake)
-            else:
-                resolved[name] = [
-                    await self._checked(one, accepts[name], f"{name}.{place}", intake)
-                    for place, one in enumerate(given)
-                ]
-        return resolved
+        a_few = asyncio.Semaphore(FETCHES_AT_ONCE)
+
+        async def checked(reference: str, name: str, field: str) -> str:
+            return await self._checked(reference, accepts[name], field, intake, a_few)
+
+        tasks: dict[str, Task[str] | list[Task[str]]] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, given in inputs.items():
+                    if isinstance(given, str):
+                        tasks[name] = group.create_task(checked(given, name, name))
+                    else:
+                        tasks[name] = [
+                            group.create_task(checked(one, name, f"{name}.{place}"))
+                            for place, one in enumerate(given)
+                        ]
+        except BaseExceptionGroup as faults:  # the others were stopped by the first
+            raise faults.exceptions[0] from None
+        return {
+            name: [one.result() for one in each] if isinstance(each, list) else each.result()
+            for name, each in tasks.items()
+        }
 
     async def _checked(
-        self, reference: str, kinds: tuple[Media, ...], field: str, intake: Intake
+        self,
+        reference: str,
+        kinds: tuple[Media, ...],
+        field: str,
+        intake: Intake,
+        a_few: asyncio.Semaphore,
     ) -> str:
-        artifact = await self._resolve(reference, field, intake)
+        artifact = await self._resolve(reference, field, intake, a_few)
         require_kind(artifact, kinds, field)
         return artifact.id
 
-    async def _resolve(self, reference: str, field: str, intake: Intake) -> Artifact:
+    async def _resolve(
+        self, reference: str, field: str, intake: Intake, a_few: asyncio.Semaphore
+    ) -> Artifact:
         if reference.startswith("asset:"):
             return await asyncio.to_thread(
                 self._stored, reference.removeprefix("asset:"), field, intake.caller
             )
         if is_data_uri(reference):
             inline = read_data_uri(reference, max_bytes=self.max_upload_bytes, field=field)
-            return await asyncio.to_thread(_keep_bytes, inline.data, intake)
+            return await _to_its_end(_keep_bytes, inline.data, intake)
         if reference.lower().startswith(("http://", "https://")):
-            return await self._fetch(reference, field, intake)
+            async with a_few:
+                return await self._fetch(reference, field, intake)
         raise InvalidRequest(
             f"{field}: {reference[:80]!r} is no media reference.",
             field=field,
@@ -88,10 +115,23 @@ class ReferenceResolver:
         with intake.new_writer() as writer:
 
             async def sink(chunk: bytes) -> None:
-                await asyncio.to_thread(writer.write, chunk)
+                await _to_its_end(writer.write, chunk)
 
             await fetch(url, policy=self.policy, sink=sink, field=field)
-            return await asyncio.to_thread(intake.keep, writer)
+            return await _to_its_end(intake.keep, writer)
+
+
+async def _to_its_end(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Do work in a thread, and wait for its end also when the caller is stopped.
+
+    What it writes or keeps is only then there to be dropped with the rest of the request.
+    """
+    doing = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
 
 
 def _keep_bytes(data: bytes, intake: Intake) -> Artifact:

@@ -15,6 +15,8 @@ from api.multipart import FORM, Part, read_form
 from resources.artifact_writer import ArtifactWriter
 
 MAX_JSON_BYTES = 64 << 20
+MAX_JSON_VALUES = 200_000
+MAX_JSON_DEPTH = 32
 
 
 async def read_body(
@@ -31,7 +33,8 @@ async def read_body(
             not to be text.
 
     Raises:
-        BadJson: The body is not a JSON object or not a sound form.
+        BadJson: The body is not a JSON object, is too deep or of too many values, or is not a
+            sound form.
         InvalidRequest: A form has both a ``params`` part and single fields, or a field twice.
         UploadTooLarge: A file or the JSON is over its limit.
     """
@@ -50,13 +53,44 @@ async def read_body(
 
 
 def _object_in(text: bytes | str, what: str) -> dict[str, Any]:
+    _require_few_values(text, what)
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise _too_deep(what) from error
+    except ValueError as error:
         raise BadJson(f"{what} is not JSON: {error}.") from error
     if not isinstance(value, dict):
         raise BadJson(f"{what} must be a JSON object.")
+    if _is_deeper(value, MAX_JSON_DEPTH):
+        raise _too_deep(what)
     return value
+
+
+def _require_few_values(text: bytes | str, what: str) -> None:
+    """Refuse, before it is parsed, what would take twenty times its size as objects.
+
+    A file in the body is one long string; commas within strings are counted too, which are few.
+    """
+    marks = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
+    if sum(text.count(mark) for mark in marks) > MAX_JSON_VALUES:  # pyright: ignore[reportArgumentType]
+        raise BadJson(f"{what} has more than {MAX_JSON_VALUES:,} values.")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _too_deep(what: str) -> BadJson:
+    return BadJson(f"{what} is nested more than {MAX_JSON_DEPTH} deep.")
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Tell whether lists and objects are nested more deeply, without going down any deeper."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_is_deeper(one, depth - 1) for one in inner)
 
 
 async def _read_multipart(

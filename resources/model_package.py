@@ -13,7 +13,12 @@ from typing import IO
 from resources.model_faults import DownloadFailed, UnsafePackage, WrongContent
 
 COPY_BYTES = 1 << 20
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
+MOST_FILES = 100_000
+_BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
+    # An encrypted member; a way of packing that is not known; a name that is no text.
+    *(RuntimeError, NotImplementedError, UnicodeError),
+)
 
 
 def matches(name: str, patterns: Collection[str]) -> bool:
@@ -51,7 +56,7 @@ def unpack(
     Raises:
         DownloadFailed: The archive is broken.
         UnsafePackage: A file that matches leads out of its folder, or is a link or a device.
-        WrongContent: The files are larger than the limit.
+        WrongContent: The files are larger than the limit, or too many.
     """
     left_bytes = limit_bytes
     found: dict[str, Path] = {}
@@ -59,6 +64,8 @@ def unpack(
         with _members(archive, lambda name: matches(name, patterns)) as members:
             for name, stream in members:
                 require_safe(name)
+                if len(found) == MOST_FILES:
+                    raise WrongContent(f"A package has more than {MOST_FILES:,} files.")
                 path = folder / f"{len(found):05d}"
                 left_bytes -= _copy(stream, path, left_bytes)
                 found[name] = path

@@ -53,11 +53,11 @@ class UnsupportedMedia(StudioError):
 
 
 class MediaTooLarge(StudioError):
-    """The file asks for more pixels, seconds, channels or frames than the limits admit."""
+    """The file asks for more pixels, seconds, channels, frames, bytes or time than is admitted."""
 
     status = 422
     code = "media_limit_exceeded"
-    advice = "Send a smaller one."
+    advice = "Send a smaller one; docs/limits.md has the limits, and how to change them."
 
 
 class InvalidParameter(StudioError):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 SQLITE = "sqlite"
 _WEB = ("http", "https")
 
@@ -149,8 +149,34 @@ class Settings(BaseSettings):
         900, ge=0, description="How long a model that no job uses is kept loaded, in seconds."
     )
 
+    max_pixels: int = Field(200_000_000, gt=0, description="Pixels of a picture or a frame.")
+    max_side_px: int = Field(
+        65_500, gt=0, le=65_500, description="Longer side of a picture or a frame, in pixels."
+    )
+    max_picture_bytes: int = Field(2 * GIB, gt=0, description="Bytes of a picture's file.")
+    max_duration_s: float = Field(
+        3 * 3600.0, gt=0, description="Length of a sound or a video, in seconds."
+    )
+    max_frames: int = Field(432_000, gt=0, description="Frames of a video.")
+    max_channels: int = Field(8, gt=0, le=8, description="Channels of a sound.")
+    max_sample_rate_hz: int = Field(384_000, gt=0, description="Sampling frequency of a sound.")
+    max_decoded_bytes: int = Field(8 * GIB, gt=0, description="Bytes of what one file decodes to.")
+    max_lut_bytes: int = Field(64 * MIB, gt=0, description="Bytes of a LUT in a text file.")
+    decode_timeout_s: float = Field(
+        120.0, gt=0, description="Longest decoding of one file, or of one frame, in seconds."
+    )
+    helper_memory_bytes: int = Field(
+        8 * GIB, ge=GIB, description="Address space of the process that decodes."
+    )
+
     fetch_allowed_hosts: tuple[str, ...] = Field(
         (), description="Hosts that media may be fetched from; empty means any public host."
+    )
+    fetch_allowed_ports: tuple[int, ...] = Field(
+        (80, 443), description="Ports that a URL to fetch media from may name."
+    )
+    fetch_timeout_s: float = Field(
+        300.0, gt=0, description="Longest fetch of one file, from its lookup to its last byte."
     )
     fetch_allow_private_addresses: bool = Field(
         False, description="Also fetch from private and loopback addresses: for trusted networks."

@@ -23,6 +23,7 @@ def make_video(
     full_range: bool = False,
     colour: int = 1,
     stamps: list[int] | None = None,
+    container_options: dict[str, str] | None = None,
 ) -> np.ndarray:
     """Write a video of slow gradients; return its frames, uint8, before they were encoded."""
     width, height = size
@@ -32,7 +33,7 @@ def make_video(
         for k in range(frames)
     ]
     shown = np.rint(255 * (0.1 + 0.8 * np.stack(pictures))).astype(np.uint8)
-    with av.open(path, "w") as out:
+    with av.open(path, "w", options=container_options or {}) as out:
         stream: Any = out.add_stream(codec, rate=RATE, options={"crf": "0", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         context = stream.codec_context

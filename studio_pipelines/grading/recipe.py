@@ -9,7 +9,6 @@ from studio_pipelines.grading.parameters import (
     GradingApply,
     QualifierParameters,
 )
-from studio_pipelines.media.sniff import CSP, CUBE, LUT_3DL
 
 if TYPE_CHECKING:
     from studio_pipelines.media.colour_spaces import ColourPath
@@ -71,15 +70,15 @@ def path_of(params: GradingApply, picture: "Picture") -> "ColourPath | None":
 def read_lut(artifacts: ArtifactStore, lut: Artifact | None) -> "Lut | None":
     """Read the look-up table of a request: a LUT file, or a Hald picture."""
     from studio_pipelines.media.hald import lut_from_hald
-    from studio_pipelines.media.lut_formats import parse_cube
-    from studio_pipelines.media.lut_text_formats import parse_3dl, parse_csp
+    from studio_pipelines.media.limits import media_limits
+    from studio_pipelines.media.lut_files import check_lut_size, is_lut_text, read_lut_text
 
     if lut is None:
         return None
-    parsers = {CUBE.mime: parse_cube, LUT_3DL.mime: parse_3dl, CSP.mime: parse_csp}
-    if lut.media_type in parsers:
+    if is_lut_text(lut.media_type):
+        check_lut_size(lut.bytes, lut.media_type, media_limits())
         with artifacts.open(lut) as file:
-            return parsers[lut.media_type](file.read())
+            return read_lut_text(file.read(), lut.media_type)
     return lut_from_hald(decode(artifacts, lut, "lut").as_rgb().pixels)
 
 

@@ -1,6 +1,7 @@
 """The sounds of a mastering job: decoded, the reference measured, an album's tracks prepared."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,10 @@ def decoded(
     artifacts: ArtifactStore, artifact: Artifact, field: str, in_memory_bytes: int = IN_MEMORY_BYTES
 ) -> "AudioClip":
     """Decode a sound in the confined helper; see ``Decoder.audio`` for its errors."""
-    from studio_pipelines.media.limits import MediaLimits
+    from studio_pipelines.media.limits import media_limits
     from studio_pipelines.media.shared_decoder import shared_decoder
 
-    limits = MediaLimits(in_memory_bytes=in_memory_bytes)
+    limits = replace(media_limits(), in_memory_bytes=in_memory_bytes)
     with artifacts.local_path(artifact) as path:
         return shared_decoder().audio(path, field=field, limits=limits)
 

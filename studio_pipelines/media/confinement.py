@@ -1,8 +1,9 @@
 """Take away from a process what decoding does not need, by the kernel's own means (Linux).
 
-Resource limits, no new privileges, death with its owner and, where the kernel has Landlock
+Resource limits, no privileges, death with its owner and, where the kernel has Landlock
 (landlock(7), since 5.13), no access to any file, program, TCP port or process other than through
-descriptors that it is handed. Each is a second wall: the first is that the process holds nothing.
+descriptors that it is handed; :mod:`syscall_filter` then leaves it few system calls. Each is a
+second wall: the first is that the process holds nothing.
 """
 
 import ctypes
@@ -19,6 +20,7 @@ _LANDLOCK_CREATE_RULESET_VERSION = 1
 _LANDLOCK_RULE_PATH_BENEATH = 1
 _READ_FILE_AND_FOLDER = 1 << 2 | 1 << 3
 _MAX_OPEN_FILES = 64
+_CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,8 +50,13 @@ def die_with_owner(owner_pid: int) -> None:
 
 
 def renounce_privileges() -> None:
-    """Give up gaining privileges and being inspected, and signals meant for the owner's job."""
+    """Give up privileges, gaining them and being inspected, and signals meant for the owner's job.
+
+    Without its capabilities even root's process cannot raise its limits again.
+    """
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    nobody = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), bytes(24)  # capset(2), of itself
+    _require(_libc.capset(*nobody))
     _prctl(_PR_SET_DUMPABLE, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -98,6 +105,10 @@ def _landlock_rights(version: int) -> bytes:
 
 def _prctl(option: int, value: int) -> None:
     arguments = (ctypes.c_ulong(value), *(ctypes.c_ulong(0) for _ in range(3)))
-    if _libc.prctl(option, *arguments) != 0:
+    _require(_libc.prctl(option, *arguments))
+
+
+def _require(status: int) -> None:
+    if status != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

@@ -17,7 +17,7 @@ from studio_pipelines.media.carrier import Carrier
 from studio_pipelines.media.decoded import Decoded, clip_of, picture_of
 from studio_pipelines.media.decoder_child import DecoderChild, Refused
 from studio_pipelines.media.decoder_messages import Message
-from studio_pipelines.media.limits import MediaLimits
+from studio_pipelines.media.limits import MediaLimits, media_limits
 from studio_pipelines.media.media_source import Source, accepted_type, opened
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.sniff import Media
@@ -44,11 +44,12 @@ class Decoder:
         """Make a decoder; nothing is started yet.
 
         Args:
-            limits: The bounds for all requests; they fix the helper's memory and output size.
+            limits: The bounds for all requests, the deployment's by default; they fix the helper's
+                memory and output size.
             scratch_dir: Where decoded data beyond ``limits.in_memory_bytes`` go, in unlinked files;
                 the system's temporary folder by default.
         """
-        self._limits = limits or MediaLimits()
+        self._limits = limits or media_limits()
         self._scratch_dir = scratch_dir or Path(gettempdir())
         self._start_over()
 

@@ -3,14 +3,18 @@
 import collections
 import json
 import logging
+import math
 import os
+import resource
 import select
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import studio_pipelines
@@ -22,6 +26,10 @@ from studio_pipelines.media.limits import MediaLimits
 _log = logging.getLogger(__name__)
 _REFUSALS = {kind.code: kind for kind in (MediaTooLarge, UnsupportedMedia, UnusableMedia)}
 _START_TIMEOUT_S = 60.0
+_WITHOUT = {
+    "landlock": "could read what its user can read",
+    "seccomp": "could make any system call, such as opening a connection",
+}
 _STDERR_LINES, _STDERR_LINE_CHARACTERS = 40, 400
 _PACKAGE_ROOT = str(Path(studio_pipelines.__file__).parent.parent)
 
@@ -67,7 +75,8 @@ class DecoderChild:
             self._launched.wait()
             theirs.close()
             self.connection.settimeout(_START_TIMEOUT_S)
-            decoder_messages.receive(self.connection)
+            ready, _ = decoder_messages.receive(self.connection)
+            _tell_missing(ready["walls"])
         except (EOFError, OSError) as error:
             self.log_end()
             self.stop()
@@ -100,7 +109,9 @@ class DecoderChild:
             TimeoutError: The deadline has passed.
             EOFError: The helper has ended, or answers nonsense.
         """
-        self.connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        wait_s = max(deadline - time.monotonic(), 0.001)
+        self._allow_cpu(wait_s)
+        self.connection.settimeout(wait_s)
         message, surplus = decoder_messages.receive(self.connection)
         if surplus is not None:
             os.close(surplus)
@@ -127,6 +138,17 @@ class DecoderChild:
         status = self._process.returncode if self._process is not None else None
         _log.warning("media decoder ended, status %s: %s", status, "\n".join(self._last_words))
 
+    def _allow_cpu(self, wait_s: float) -> None:
+        """Let the helper compute on all cores while it is waited for, and not much longer.
+
+        Beyond that the kernel ends it, also when this process cannot.
+        """
+        # The clock of another process's CPU time, as clock_getcpuclockid(3) makes it.
+        with suppress(OSError):  # it has ended, as the wait will show
+            used_s = time.clock_gettime((~self.pid << 3) | 2)
+            soft_s = math.ceil(used_s + 1 + wait_s * (os.cpu_count() or 1))
+            resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft_s, resource.RLIM_INFINITY))
+
     def _keep(self, theirs: socket.socket, limits: MediaLimits) -> None:
         try:
             process = subprocess.Popen(
@@ -148,6 +170,18 @@ class DecoderChild:
             for line in iter(lambda: stderr.readline(_STDERR_LINE_CHARACTERS), ""):
                 self._last_words.append(line.rstrip())
         process.wait()
+
+
+@cache
+def _tell_missing_wall(name: str, consequence: str) -> None:
+    _log.warning("this kernel has no %s: the process that decodes media %s", name, consequence)
+
+
+def _tell_missing(walls: dict[str, bool]) -> None:
+    """Log, once a process, which of the kernel's means against a hostile file are missing."""
+    for name, consequence in _WITHOUT.items():
+        if not walls.get(name):
+            _tell_missing_wall(name, consequence)
 
 
 def _command(fd: int, limits: MediaLimits) -> list[str]:

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import sysconfig
+import traceback
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,12 +22,30 @@ from studio_pipelines.media import confinement, decoder_messages
 from studio_pipelines.media.decoder_messages import JOIN, Message
 from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.sniff import HEAD_BYTES, Media, MediaType, sniff
+from studio_pipelines.media.syscall_filter import filter_calls
 
 
 def main(arguments: list[str]) -> None:
     """Confine this process, load the codecs, and serve until the client is gone."""
     fd, owner_pid = int(arguments[0]), int(arguments[1])
     limits = MediaLimits(**json.loads(arguments[2]))
+    walls = confine(owner_pid, limits)
+    with socket.socket(fileno=fd) as connection:
+        decoder_messages.send(connection, {"ready": True, "walls": walls})
+        while _serve_one(connection):
+            gc.collect()  # what a refused file left in cycles: its descriptors and its pixels
+
+
+def confine(owner_pid: int, limits: MediaLimits) -> dict[str, bool]:
+    """Load the codecs, and take from this process whatever else it could do.
+
+    Args:
+        owner_pid: The process to die with.
+        limits: The bounds on memory and on the size of files.
+
+    Returns:
+        Which of the kernel's walls stand: ``landlock`` and ``seccomp``.
+    """
     confinement.die_with_owner(owner_pid)
     confinement.renounce_privileges()
     confinement.limit_resources(
@@ -35,10 +54,7 @@ def main(arguments: list[str]) -> None:
     _load_codecs()
     gc.freeze()
     files_shut_out = confinement.shut_out_files(readable=_code_folders())
-    with socket.socket(fileno=fd) as connection:
-        decoder_messages.send(connection, {"ready": True, "files_shut_out": files_shut_out})
-        while _serve_one(connection):
-            gc.collect()  # what a refused file left in cycles: its descriptors and its pixels
+    return {"landlock": files_shut_out, "seccomp": filter_calls()}
 
 
 def _load_codecs() -> None:
@@ -61,7 +77,8 @@ def _serve_one(connection: socket.socket) -> bool:
         request, fd = decoder_messages.receive(connection)
     except EOFError:
         return False
-    assert fd is not None
+    if fd is None:  # a slot that was named free before its video was refused
+        return True
     try:
         _serve(connection, request, fd, MediaLimits(**request["limits"]))
     except StudioError as error:
@@ -117,4 +134,9 @@ def _decode(
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except BaseException:  # noqa: BLE001  whatever it was, it goes into the owner's log
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)  # taking the codecs apart takes time, and says much of what does not matter

@@ -29,6 +29,20 @@ class Pending:
     write: Callable[[int], dict[str, Any]]
 
 
+def check_file_size(file_bytes: int, limits: MediaLimits) -> None:
+    """Refuse a picture whose file is too large.
+
+    Raises:
+        MediaTooLarge: With its size and the limit.
+    """
+    if file_bytes > limits.max_picture_bytes:
+        raise MediaTooLarge(
+            f"The picture's file has {file_bytes >> 20} MiB; "
+            f"at most {limits.max_picture_bytes >> 20} MiB are allowed.",
+            hint="Compress it, or send a part of it.",
+        )
+
+
 def check_picture_size(width_px: int, height_px: int, limits: MediaLimits) -> None:
     """Refuse a picture with too many pixels, or too long a side.
 

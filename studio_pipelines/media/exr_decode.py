@@ -1,6 +1,7 @@
 """Decode OpenEXR through OpenImageIO. Runs in the helper process."""
 
 import os
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -40,7 +41,7 @@ def open_exr(file: BinaryIO, limits: MediaLimits) -> Pending:
     finally:
         os.close(copy)
     if source is None or source.format_name() != "openexr":
-        raise damaged("OpenEXR", OpenImageIO.geterror())
+        raise damaged("OpenEXR", _said(OpenImageIO.geterror))
     spec = source.spec()
     check_picture_size(spec.full_width, spec.full_height, limits)
     check_picture_size(spec.width, spec.height, limits)
@@ -80,7 +81,10 @@ def _anonymous_copy(file: BinaryIO) -> int:
 
 def _colour_channels(spec: OpenImageIO.ImageSpec) -> list[int]:
     """The indices of the channels to read, in the order R, G, B, A, or that of luminance."""
-    names = [str(name) for name in spec.channelnames]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
+    try:
+        names = [str(name) for name in spec.channelnames]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
+    except UnicodeDecodeError as error:
+        raise damaged("OpenEXR", "a channel's name is no text") from error
     if spec.deep:
         raise UnsupportedMedia("Deep OpenEXR pictures cannot be read.", hint="Flatten it first.")
     for wanted in _COLOUR:
@@ -132,8 +136,16 @@ def _read(
     except MemoryError as error:
         raise MediaTooLarge("The OpenEXR picture needs too much memory to decode.") from error
     if rows is None or source.has_error:
-        raise damaged("OpenEXR", source.geterror())
+        raise damaged("OpenEXR", _said(source.geterror))
     return rows.reshape(last - first, spec.width, spec.nchannels)
+
+
+def _said(last_error: Callable[[], str]) -> str:
+    """Return what the library says is wrong; it quotes the file, whose names may be no text."""
+    try:
+        return last_error()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _unpremultiply(rows: npt.NDArray[np.float32]) -> bool:

@@ -20,7 +20,7 @@ from studio_pipelines.media import sniff
 from studio_pipelines.media.audio import Samples
 from studio_pipelines.media.audio_lengths import mp3_states_length, ogg_has_end
 from studio_pipelines.media.decoding import Pending, damaged
-from studio_pipelines.media.ffmpeg_demuxers import DEMUXERS
+from studio_pipelines.media.ffmpeg_input import DEMUXERS, open_container, prepare_stream
 from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.sample_writer import SampleWriter, check_sound_format
 from studio_pipelines.media.sniff import MediaType
@@ -36,6 +36,7 @@ def open_with_ffmpeg(file: BinaryIO, media_type: MediaType, limits: MediaLimits)
     """Read the header of a sound or video and check it.
 
     Raises:
+        UnsupportedMedia: Its sound is coded in a way that is not read.
         UnusableMedia: It is damaged, cut off or has no sound; also raised by ``write``.
         MediaTooLarge: It exceeds a limit; also raised by ``write``.
     """
@@ -45,7 +46,7 @@ def open_with_ffmpeg(file: BinaryIO, media_type: MediaType, limits: MediaLimits)
             hint="Send it again in full.",
         )
     try:
-        container = av.open(file, "r", format=DEMUXERS[media_type], metadata_errors="replace")
+        container = open_container(file, media_type)
     except av.error.FFmpegError as error:
         raise damaged(media_type.name, error.strerror) from error
     if not container.streams.audio:
@@ -53,6 +54,7 @@ def open_with_ffmpeg(file: BinaryIO, media_type: MediaType, limits: MediaLimits)
             f"The {media_type.name} file has no sound in it.", hint="Send a file with sound."
         )
     stream = container.streams.audio[0]
+    prepare_stream(stream, media_type, "sound", limits)
     promised = _promised_frames(stream, media_type, file)
     check_sound_format(
         channels=stream.channels, sample_rate_hz=stream.rate, frames=promised, limits=limits

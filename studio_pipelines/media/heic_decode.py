@@ -31,6 +31,8 @@ def open_heic(file: BinaryIO, limits: MediaLimits) -> Pending:
     """
     try:
         heif = _open_heif(file, convert_hdr_to_8bit=False)
+        if not len(heif):
+            raise damaged("HEIC", "no picture in it")
         primary = heif[heif.primary_index]
         width_px, height_px = primary.size
         check_picture_size(width_px, height_px, limits)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import pyvips
 
 from studio_pipelines.media import sniff
-from studio_pipelines.media.decoding import Pending, check_picture_size, damaged
+from studio_pipelines.media.decoding import Pending, check_file_size, check_picture_size, damaged
 from studio_pipelines.media.exif import carried_exif
 from studio_pipelines.media.exr_decode import open_exr
 from studio_pipelines.media.heic_decode import open_heic
@@ -46,11 +46,12 @@ def open_picture(file: BinaryIO, media_type: MediaType, limits: MediaLimits) -> 
         UnusableMedia: It is damaged; also raised by ``write``.
         MediaTooLarge: It exceeds a limit.
     """
+    check_file_size(os.fstat(file.fileno()).st_size, limits)
     if media_type is sniff.EXR:
         return open_exr(file, limits)
-    if media_type is sniff.HEIC:
-        return open_heic(file, limits)
     try:
+        if media_type is sniff.HEIC:
+            return open_heic(file, limits)
         return _open_with_vips(file, media_type, limits)
     except pyvips.Error as error:
         raise damaged(media_type.name, error) from error

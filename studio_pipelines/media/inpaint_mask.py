@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.colour_program import PEAKS
 from studio_pipelines.media.interruptible import bands
-from studio_pipelines.media.limits import MediaLimits
+from studio_pipelines.media.limits import media_limits
 from studio_pipelines.media.picture import Picture
 
 Mask = NDArray[np.bool_]
 _HALF: Final = 0.5
-_LIMITS: Final = MediaLimits()
 
 
 @dataclass(frozen=True)
@@ -136,10 +135,11 @@ def extended(picture: Picture, margins: Margins) -> tuple[Picture, Mask]:
     """
     height = margins.top + picture.height_px + margins.bottom
     width = margins.left + picture.width_px + margins.right
-    if height * width > _LIMITS.max_pixels or max(height, width) > _LIMITS.max_side_px:
+    limits = media_limits()
+    if height * width > limits.max_pixels or max(height, width) > limits.max_side_px:
         raise InvalidParameter(
-            f"extend makes the canvas {width} x {height} pixels; at most {_LIMITS.max_pixels:,} "
-            f"pixels, and {_LIMITS.max_side_px:,} a side, are possible.",
+            f"extend makes the canvas {width} x {height} pixels; at most {limits.max_pixels:,} "
+            f"pixels, and {limits.max_side_px:,} a side, are possible.",
             field="extend",
             hint="Extend it by less, or scale the picture down first.",
         )

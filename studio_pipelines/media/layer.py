@@ -7,6 +7,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media import sniff
 from studio_pipelines.media.coverage import FULL, Alpha, Codes
 from studio_pipelines.media.image_encode import has_fitting_profile, vips_image
@@ -115,10 +116,19 @@ def converted(layer: Layer, target: Layer) -> Layer:
     """Return a layer in another's colours: its profile and its depth.
 
     LittleCMS converts, relative colorimetrically, by way of CIELAB in floating point.
+
+    Raises:
+        UnusableMedia: The profile has no way into its colours, or is damaged.
     """
     codes: Any = layer.codes
     if layer.profile != target.profile:
-        codes = _through_profiles(layer, target.profile)
+        try:
+            codes = _through_profiles(layer, target.profile)
+        except pyvips.Error as error:
+            raise UnusableMedia(
+                "The colours of one picture cannot be converted into the other's ICC profile.",
+                hint="Give both a usual profile, such as sRGB or Display P3.",
+            ) from error
     if codes.dtype != target.codes.dtype:
         codes = _at_depth(codes, target.codes.dtype)
     kept = replace(target.picture, pixels=codes)

@@ -1,6 +1,8 @@
 """How much a file may ask for before it is decoded."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 MIB = 1 << 20
 
@@ -15,6 +17,7 @@ class MediaLimits:
     Attributes:
         max_pixels: Width times height of a picture.
         max_side_px: Longer side of a picture; JPEG itself stops at 65 535.
+        max_picture_bytes: Bytes of a picture's file; some formats are held in memory as a whole.
         max_frames: Frames of a video or pages of a file that an operation may walk through.
         max_duration_s: Length of a sound or video in seconds.
         max_channels: Channels of a sound.
@@ -29,6 +32,7 @@ class MediaLimits:
 
     max_pixels: int = 200_000_000
     max_side_px: int = 65_500
+    max_picture_bytes: int = 2048 * MIB
     max_frames: int = 432_000
     max_duration_s: float = 3 * 3600.0
     max_channels: int = 8
@@ -38,3 +42,25 @@ class MediaLimits:
     decode_timeout_s: float = 120.0
     helper_memory_bytes: int = 8192 * MIB
     in_memory_bytes: int = 512 * MIB
+
+
+_in_force = MediaLimits()
+
+
+def media_limits() -> MediaLimits:
+    """Return the limits of this deployment: the defaults, unless its settings say otherwise."""
+    return _in_force
+
+
+def set_media_limits(settings: Mapping[str, Any]) -> None:
+    """Put a deployment's limits in force, once, where a process starts.
+
+    Args:
+        settings: Values by the names of the limits; what is missing keeps its default, and what is
+            no limit is passed over.
+    """
+    global _in_force  # noqa: PLW0603  of the whole process, as its settings are
+    named = {
+        limit.name: settings[limit.name] for limit in fields(MediaLimits) if limit.name in settings
+    }
+    _in_force = MediaLimits(**named)

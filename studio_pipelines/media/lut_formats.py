@@ -30,6 +30,7 @@ _RANGES: Final = {
     "LUT_3D_INPUT_RANGE": 2,
 }
 _BLOCK_ROWS: Final = 1 << 16
+_MAX_TITLE_CHARACTERS: Final = 250
 _Span = tuple[Float3, Float3]
 _UNIT: Final[_Span] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -105,7 +106,7 @@ def _read_keyword(header: _Header, content: bytes, line: int) -> None:
     if keyword in header.sizes or keyword in header.ranges:
         _refuse(f"Line {line} of the .cube file gives {keyword} a second time.")
     if keyword == "TITLE":
-        header.title = rest.strip().removeprefix('"').removesuffix('"')
+        header.title = rest.strip().removeprefix('"').removesuffix('"')[:_MAX_TITLE_CHARACTERS]
     elif keyword in _SIZES:
         (size,) = _keyword_numbers(keyword, rest, 1, line)
         if not size.is_integer():

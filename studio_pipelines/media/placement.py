@@ -9,7 +9,7 @@ from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.coverage import Alpha, Codes
 from studio_pipelines.media.interruptible import bands
 from studio_pipelines.media.layer import Layer
-from studio_pipelines.media.limits import MediaLimits
+from studio_pipelines.media.limits import media_limits
 from studio_pipelines.media.resampling import resized
 
 Fit = Literal["cover", "contain", "stretch"]
@@ -78,7 +78,7 @@ def place(size: Size, canvas: Size, position: tuple[float, float], scale: float)
     """
     factor = scale * min(canvas[0] / size[0], canvas[1] / size[1])
     height, width = (max(1, round(side * factor)) for side in size)
-    limits = MediaLimits()
+    limits = media_limits()
     if height * width > limits.max_pixels or max(height, width) > limits.max_side_px:
         raise InvalidParameter(
             f"scale is {scale:g}, which makes the foreground {width} x {height} pixels; at most "

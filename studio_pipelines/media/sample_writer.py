@@ -1,5 +1,6 @@
 """Write samples as they are decoded, within the limits. Runs in the helper process."""
 
+import itertools
 import os
 from typing import Any
 
@@ -10,7 +11,7 @@ from studio_pipelines.media.audio import Samples
 from studio_pipelines.media.decoding import check_decoded_size, write_array
 from studio_pipelines.media.limits import MediaLimits
 
-_MAX_TAG_CHARACTERS = 1000
+_MAX_TAG_CHARACTERS, _MAX_TAG_NAME_CHARACTERS, _MAX_TAGS = 1000, 100, 100
 
 
 def check_sound_format(
@@ -104,7 +105,15 @@ class SampleWriter:
             "sample_rate_hz": self.sample_rate_hz,
             "channel_layout": channel_layout,
             "codec": codec,
-            "tags": {key.lower(): value[:_MAX_TAG_CHARACTERS] for key, value in tags.items()},
+            "tags": _bounded(tags),
             "has_non_finite": self._has_non_finite,
             "notes": notes + warnings,
         }
+
+
+def _bounded(tags: dict[str, str]) -> dict[str, str]:
+    """Keep the first tags, and the beginnings of long ones: a file may hold any number of them."""
+    return {
+        key.lower()[:_MAX_TAG_NAME_CHARACTERS]: value[:_MAX_TAG_CHARACTERS]
+        for key, value in itertools.islice(tags.items(), _MAX_TAGS)
+    }

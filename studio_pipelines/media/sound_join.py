@@ -14,7 +14,7 @@ import av.error
 
 from studio_pipelines.media import decoder_messages
 from studio_pipelines.media.decoding import damaged
-from studio_pipelines.media.ffmpeg_demuxers import DEMUXERS
+from studio_pipelines.media.ffmpeg_input import codec_name, open_container
 from studio_pipelines.media.sniff import MediaType
 
 
@@ -38,24 +38,24 @@ def serve_join(
     assert fds[1] is not None
     with os.fdopen(fds[0], "rb") as picture, os.fdopen(fds[1], "w+b") as target:
         try:
-            _join(picture, file, DEMUXERS[media_type], target, container)
+            _join(picture, file, media_type, target, container)
         except av.error.FFmpegError as error:
             raise damaged(media_type.name, error.strerror) from error
     decoder_messages.send(connection, {"done": True})
 
 
 def _join(
-    picture: BinaryIO, sound: BinaryIO, demuxer: str, target: BinaryIO, container: str
+    picture: BinaryIO, sound: BinaryIO, media_type: MediaType, target: BinaryIO, container: str
 ) -> None:
     with (
         av.open(picture, "r") as seen,
-        av.open(sound, "r", format=demuxer, metadata_errors="replace") as heard,
+        open_container(sound, media_type) as heard,
         av.open(target, "w", format=container) as opened,
     ):
         out: Any = opened  # PyAV's types leave templates and packets half open
         kept: list[tuple[Any, list[Any]]] = [
             (seen, [seen.streams.video[0]]),
-            (heard, list(heard.streams.audio)),
+            (heard, [stream for stream in heard.streams.audio if codec_name(stream)]),
         ]
         streams = [stream for _, chosen in kept for stream in chosen]
         into = {id(stream): out.add_stream_from_template(stream) for stream in streams}

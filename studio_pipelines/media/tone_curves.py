@@ -114,9 +114,11 @@ def icc_curves(profile: bytes) -> ToneCurves | None:
     """
     try:
         tags = _tags(profile)
-        return ToneCurves.of(np.stack([_curve(profile, tags[name]) for name in _CURVE_TAGS]))
+        with np.errstate(all="ignore"):  # a damaged curve may lead anywhere
+            curves = np.stack([_curve(profile, tags[name]) for name in _CURVE_TAGS])
     except (KeyError, ValueError, IndexError, struct.error):
         return None
+    return ToneCurves.of(curves) if np.isfinite(curves).all() else None
 
 
 def _tags(profile: bytes) -> dict[bytes, int]:

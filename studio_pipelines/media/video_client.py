@@ -22,8 +22,6 @@ from studio_pipelines.media.media_source import Source, accepted_type, opened
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.media.video import VideoColour, VideoFormat, VideoFrame, VideoStream
 
-_MOST_PIXELS, _MOST_SIDE_PX = 200_000_000, 65_500
-
 
 @contextmanager
 def open_video(
@@ -59,7 +57,7 @@ def open_video(
                     "most_frames": most_frames,
                 }
                 decoder_messages.send(child.connection, request, fd)
-                told = _format(_answer(child, limits))
+                told = _format(_answer(child, limits), limits)
                 reading = _Reading(child, limits, told)
                 yield VideoStream(told, reading.frames())
                 reading.require_end()
@@ -137,11 +135,18 @@ def _answer(child: DecoderChild, limits: MediaLimits) -> dict[str, Any]:
     return child.answer(time.monotonic() + limits.decode_timeout_s)
 
 
-def _format(told: dict[str, Any]) -> VideoFormat:
+def _format(told: dict[str, Any], limits: MediaLimits) -> VideoFormat:
     """Check what the helper says: it may be in the hands of a hostile file."""
+    try:
+        return _checked_format(told, limits)
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        raise EOFError from error
+
+
+def _checked_format(told: dict[str, Any], limits: MediaLimits) -> VideoFormat:
     width_px, height_px = int(told["width_px"]), int(told["height_px"])
-    sides = min(width_px, height_px) > 0 and max(width_px, height_px) <= _MOST_SIDE_PX
-    if not sides or width_px * height_px > _MOST_PIXELS:
+    sides = min(width_px, height_px) > 0 and max(width_px, height_px) <= limits.max_side_px
+    if not sides or width_px * height_px > limits.max_pixels:
         raise EOFError
     frames = told["frames_stated"]
     return VideoFormat(

@@ -16,7 +16,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from studio_pipelines.errors import MediaTooLarge, UnusableMedia
 from studio_pipelines.media import decoder_messages
 from studio_pipelines.media.decoding import check_picture_size, damaged
-from studio_pipelines.media.ffmpeg_demuxers import DEMUXERS
+from studio_pipelines.media.ffmpeg_input import codec_name, open_container, prepare_stream
 from studio_pipelines.media.frame_ring import FrameRing
 from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.sniff import MediaType
@@ -46,13 +46,12 @@ def serve_video(
         request: ``start_s``, where to begin, and ``most_frames``, after how many to end.
 
     Raises:
+        UnsupportedMedia: Its picture is coded in a way that is not read.
         UnusableMedia: It is damaged or holds no picture.
         MediaTooLarge: It exceeds a limit.
     """
     try:
-        with av.open(
-            file, "r", format=DEMUXERS[media_type], metadata_errors="replace"
-        ) as container:
+        with open_container(file, media_type) as container:
             _serve(connection, container, media_type, limits, request)
     except av.error.FFmpegError as error:
         raise damaged(media_type.name, error.strerror) from error
@@ -72,6 +71,7 @@ def _serve(
     first = next(frames, None)
     if first is None:
         raise damaged(media_type.name, "no frame could be decoded")
+    check_picture_size(first.width, first.height, limits)  # the header may have said otherwise
     told = _format(container, stream, first)
     decoder_messages.send(connection, told)
     _, ring_fd = decoder_messages.receive(connection)
@@ -102,9 +102,26 @@ def _checked_stream(
     if not container.streams.video:
         raise UnusableMedia(f"The {media_type.name} file has no picture in it.")
     stream = container.streams.video[0]
+    prepare_stream(stream, media_type, "picture", limits)
     stream.thread_type = "AUTO"
     check_picture_size(stream.width, stream.height, limits)
+    _check_length(container, stream, limits)
     return stream
+
+
+def _check_length(container: InputContainer, stream: av.VideoStream, limits: MediaLimits) -> None:
+    """Refuse by its header a video that is too long; not every header says how long it is."""
+    seconds = (container.duration or 0) / av.time_base
+    if seconds > limits.max_duration_s:
+        raise MediaTooLarge(
+            f"The video is {seconds:.0f} s long; at most {limits.max_duration_s:g} s are allowed.",
+            hint="Send it in parts.",
+        )
+    if stream.frames > limits.max_frames:
+        raise MediaTooLarge(
+            f"The video has {stream.frames} frames; at most {limits.max_frames} are allowed.",
+            hint="Send it in parts.",
+        )
 
 
 def _all(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -143,7 +160,7 @@ def _format(container: InputContainer, stream: Any, first: av.VideoFrame) -> dic
         "frames_stated": frames,
         "pixel_aspect": str(1 / aspect if turned else aspect),
         "colour": _colour(first),
-        "sound_codecs": [sound.codec_context.name for sound in container.streams.audio],
+        "sound_codecs": [name for name in map(codec_name, container.streams.audio) if name],
     }
 
 

@@ -14,12 +14,13 @@ from studio_pipelines.media.decoding import (
 from studio_pipelines.media.limits import MediaLimits
 from studio_pipelines.media.picture_modes import code_values
 from studio_pipelines.media.sniff import MediaType
-from studio_pipelines.media.vips_fields import bytes_field
+from studio_pipelines.media.vips_fields import bytes_field, set_bytes_field
 
 _DTYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 _ITEM_BYTES = {"uint8": 1, "uint16": 2, "float32": 4}
 _MAX_PROFILE_BYTES = 4 << 20
 _MM_PER_INCH = 25.4
+_CHECKED_SPACES = {b"RGB ": (3, "srgb"), b"GRAY": (1, "b-w")}
 
 
 def pending_picture(
@@ -49,7 +50,7 @@ def pending_picture(
     dtype = _DTYPES[str(values.format)]
     decoded_bytes = values.width * values.height * values.bands * _ITEM_BYTES[dtype]
     check_decoded_size(decoded_bytes, limits.max_decoded_bytes)
-    profile = bytes_field(values, "icc-profile-data")
+    profile, remark = _usable_profile(values)
 
     def write(fd: int) -> dict[str, Any]:
         try:
@@ -59,14 +60,37 @@ def pending_picture(
         return picture_details(
             shape=(values.height, values.width, values.bands),
             dtype=dtype,
-            icc_profile=profile if profile and len(profile) <= _MAX_PROFILE_BYTES else None,
+            icc_profile=profile,
             exif=exif,
             density_dpi=_density_dpi(image),
             non_finite=dtype == "float32" and holds_non_finite(fd),
-            notes=[*notes, *changes],
+            notes=[*notes, *changes, *remark],
         )
 
     return Pending(decoded_bytes, write)
+
+
+def _usable_profile(image: pyvips.Image) -> tuple[bytes | None, list[str]]:
+    """Return the ICC profile, if colours can be converted by it; else None, and why.
+
+    Whoever gets the picture converts by it, outside of this process: what LittleCMS cannot take is
+    to be found out here.
+    """
+    profile = bytes_field(image, "icc-profile-data")
+    if profile is None:
+        return None, []
+    if len(profile) > _MAX_PROFILE_BYTES:
+        return None, ["The colour profile is too large; it was left out."]
+    if profile[16:20] not in _CHECKED_SPACES:  # it is carried, and nothing is converted by it
+        return profile, []
+    bands, interpretation = _CHECKED_SPACES[profile[16:20]]
+    pixel = pyvips.Image.black(1, 1, bands=bands).copy(interpretation=interpretation)
+    set_bytes_field(pixel, "icc-profile-data", profile)
+    try:
+        pixel.icc_transform("srgb", embedded=True, intent="relative").write_to_memory()
+    except pyvips.Error:
+        return None, ["The colour profile is damaged; it was left out."]
+    return profile, []
 
 
 def _density_dpi(image: pyvips.Image) -> tuple[float, float] | None:

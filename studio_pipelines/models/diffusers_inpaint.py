@@ -26,6 +26,7 @@ PIPELINES: Final = (
     "StableDiffusionXLInpaintPipeline",
     "FluxFillPipeline",
 )
+_LIBRARIES: Final = (None, "diffusers", "transformers", "stable_diffusion")
 _PREVIEW_LATENTS: Final = 32
 _PREVIEWS: Final = 5
 _LEAST_MULTIPLE_PX: Final = 8
@@ -48,7 +49,8 @@ def load_pipeline(folder: Path, device: str) -> Any:
     for library in ("diffusers", "transformers"):
         importlib.import_module(f"{library}.utils.logging").disable_progress_bar()
     try:
-        name = json.loads((folder / "model_index.json").read_text())["_class_name"]
+        index = json.loads((folder / "model_index.json").read_text())
+        name = index["_class_name"]
     except (OSError, ValueError, KeyError) as error:
         raise UnusableModel(
             "The model's folder holds no model_index.json of a pipeline.", field="model"
@@ -57,6 +59,7 @@ def load_pipeline(folder: Path, device: str) -> Any:
         raise UnusableModel(
             f"The model is a {name}; inpainting takes {', '.join(PIPELINES)}.", field="model"
         )
+    _require_known_libraries(index)
     # Halves a GPU's memory and its time; CPUs compute slower in it.
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     options: dict[str, Any] = {} if name.startswith("Flux") else {"safety_checker": None}
@@ -74,6 +77,21 @@ def load_pipeline(folder: Path, device: str) -> Any:
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def _require_known_libraries(index: Mapping[str, Any]) -> None:
+    """Refuse an index that has a component made by another library, or by code in the folder.
+
+    diffusers imports whatever library an index names.
+    """
+    for component, made_by in index.items():
+        if isinstance(made_by, list) and made_by and made_by[0] not in _LIBRARIES:
+            raise UnusableModel(
+                f"The model's {component} is to be made by {str(made_by[0])[:60]!r}, not by "
+                "diffusers or transformers.",
+                field="model",
+                hint="Code that comes with a model is not run.",
+            )
 
 
 def native_side_px(pipeline: Any) -> int:

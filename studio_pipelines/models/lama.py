@@ -225,7 +225,7 @@ def load_torchscript(path: Path, device: str, *, trusted: bool) -> Lama:
     """Load a TorchScript export.
 
     Raises:
-        UnusableModel: It is not declared as trusted.
+        UnusableModel: It is not declared as trusted, or is none.
     """
     if not trusted:
         raise UnusableModel(
@@ -234,5 +234,10 @@ def load_torchscript(path: Path, device: str, *, trusted: bool) -> Lama:
             hint="Use a safetensors model, or declare this one with trust_code = true under "
             "[model.options].",
         )
-    network: Any = torch.jit.load(path, map_location=device)
+    try:
+        network: Any = torch.jit.load(path, map_location=device)
+    except RuntimeError as error:
+        raise UnusableModel(
+            f"The file {path.name} cannot be read as TorchScript.", field="model"
+        ) from error
     return Lama(network.eval(), device, is_script=True)

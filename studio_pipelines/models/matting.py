@@ -18,10 +18,18 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import (
+    onnxruntime_pybind11_state as onnx_errors,  # pyright: ignore[reportAttributeAccessIssue]
+)
 
 from studio_pipelines.errors import UnusableModel
 
 _DEFAULT_SIDE_PX: Final = 1024
+_UNREADABLE: Final = (  # they have no base of their own
+    *(onnx_errors.Fail, onnx_errors.InvalidArgument, onnx_errors.InvalidGraph),
+    *(onnx_errors.InvalidProtobuf, onnx_errors.NoSuchFile, onnx_errors.NotImplemented),
+    onnx_errors.RuntimeException,
+)
 _Triple = tuple[float, float, float]
 _ISNET_MEAN: Final = (128 / 255, 128 / 255, 128 / 255)
 _ISNET_SPREAD: Final = (256 / 255, 256 / 255, 256 / 255)
@@ -72,16 +80,22 @@ class SubjectNetwork:
             side_px: The size of picture to give a network that takes any.
 
         Raises:
-            UnusableModel: It takes something else than a square picture.
+            UnusableModel: It is no network, or takes something else than a square picture.
         """
         self._preparation = preparation
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = len(os.sched_getaffinity(0))
         # Threads that wait by turning would take the cores of the other workers.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except _UNREADABLE as error:
+            raise UnusableModel(
+                f"The network {path.name} cannot be read as ONNX, or wants a file from elsewhere.",
+                field="model",
+            ) from error
         self._run_options = onnxruntime.RunOptions()
         taken = self._session.get_inputs()[0]
         self._input = taken.name

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import BadJson, InvalidRequest, UploadTooLarge
-from api.multipart import MAX_FIELD_BYTES, MAX_PARTS, Part, read_form
+from api.multipart import MAX_FIELD_BYTES, MAX_FORM_TEXT_BYTES, MAX_PARTS, Part, read_form
 
 Field = tuple[str, str]
 File = tuple[str, str, bytes]
@@ -101,5 +101,22 @@ def test_a_plain_field_has_a_limit() -> None:
 def test_the_number_of_parts_has_a_limit() -> None:
     most = [("a", "b")] * MAX_PARTS
     assert read(*encode(most, []))[0] == most
-    with pytest.raises(InvalidRequest, match=str(MAX_PARTS)):
+    body, content_type = encode([*most, ("a", "b")], [])
+    for cuts in ((), range(0, len(body), 50)):  # also where parts come one after the other
+        with pytest.raises(InvalidRequest, match=str(MAX_PARTS)):
+            read(body, content_type, cuts)
+
+
+def test_the_text_of_all_parts_together_has_a_limit() -> None:
+    most = [("a", "x" * MAX_FIELD_BYTES)] * (MAX_FORM_TEXT_BYTES // MAX_FIELD_BYTES)
+    assert read(*encode(most, []))[0] == most
+    with pytest.raises(UploadTooLarge, match="together"):
         read(*encode([*most, ("a", "b")], []))
+
+
+def test_the_head_of_a_part_has_a_limit() -> None:
+    endless = b'--b\r\nContent-Disposition: form-data; name="' + b"x" * 10_000
+    many = b"--b\r\n" + b"X: y\r\n" * 1000
+    for body in (endless, many):
+        with pytest.raises(BadJson, match="broken"):
+            read(body, "multipart/form-data; boundary=b", range(0, len(body), 100))

@@ -4,15 +4,17 @@ import asyncio
 import base64
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import pytest
 from twelfth_operation.file_copy import OPERATION
 
 from api.callers import LOCAL
 from api.errors import InvalidRequest
-from api.fetch_policy import FetchPolicy
+from api.fetch_policy import FetchPolicy, UrlUnavailable
 from api.intake import UNKNOWN_MEDIA_TYPE, Intake
-from api.references import ReferenceResolver, require_kind
+from api.references import FETCHES_AT_ONCE, ReferenceResolver, require_kind
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
 from studio_pipelines.errors import StudioError, UnsupportedMedia, UnusableMedia
@@ -119,3 +121,76 @@ def test_a_file_of_another_kind_is_refused(
         require_kind(artifact, kinds, "image")
     with pytest.raises(UnusableMedia, match="empty"):
         require_kind(dataclasses.replace(artifact, bytes=0), kinds, "image")
+
+
+@dataclass
+class Pictures:
+    """A server on loopback of pictures, which lets several requests come before it answers any.
+
+    Attributes:
+        together: How many requests it waits for.
+        at_once: The most requests that it had in hand at a time.
+    """
+
+    picture: bytes
+    together: int
+    in_hand: int = 0
+    at_once: int = 0
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.in_hand += 1
+        self.at_once = max(self.at_once, self.in_hand)
+        missing = b"/missing" in head
+        if missing:
+            answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        else:
+            length = len(self.picture)
+            answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + self.picture
+        if self.in_hand == self.together:
+            self.enough.set()
+        if not missing:
+            await self.enough.wait()
+        writer.write(answer)
+        with suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+        self.in_hand -= 1
+
+
+def fetch_all(store: ArtifactStore, pictures: Pictures, paths: list[str]) -> list[str]:
+    async def run() -> list[str]:
+        server = await asyncio.start_server(pictures.serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        policy = FetchPolicy(allow_private_addresses=True, allowed_ports=frozenset({port}))
+        resolver = ReferenceResolver(store, policy, LIMIT)
+        urls = [f"http://127.0.0.1:{port}{path}" for path in paths]
+        async with server:
+            with Intake(store, LIMIT, LOCAL) as intake:
+                found = await resolver.resolve_all(OPERATION.accepts, {"image": urls}, intake)
+        return list(found["image"])
+
+    return asyncio.run(run())
+
+
+def test_four_urls_of_a_list_are_fetched_at_a_time(
+    folder_store: ArtifactStore, pixel_png: bytes
+) -> None:
+    pictures = Pictures(pixel_png, together=FETCHES_AT_ONCE)
+    found = fetch_all(folder_store, pictures, [f"/{number}" for number in range(4)])
+    assert pictures.at_once == FETCHES_AT_ONCE == 4
+    assert len(set(found)) == 4
+    many = Pictures(pixel_png, together=1)
+    assert len(fetch_all(folder_store, many, [f"/{number}" for number in range(12)])) == 12
+    assert many.at_once <= FETCHES_AT_ONCE
+
+
+def test_one_url_that_fails_ends_the_others_and_leaves_nothing(
+    folder_store: ArtifactStore, pixel_png: bytes
+) -> None:
+    endless = Pictures(pixel_png, together=1000)
+    with pytest.raises(UrlUnavailable, match="answered 404") as caught:
+        fetch_all(folder_store, endless, ["/0", "/1", "/missing", "/3", "/4", "/5"])
+    assert caught.value.field == "image.2"
+    assert stored_files(folder_store) == []

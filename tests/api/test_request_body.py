@@ -91,6 +91,25 @@ def test_anything_else_is_refused(folder_store: ArtifactStore, body: bytes) -> N
         read(folder_store, post(content=body), piece_bytes=50_000)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", "32 deep"),
+        (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", "32 deep"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "32 deep"),
+        (b'{"a": [' + b"[]," * 300_000 + b"1]}", "200,000 values"),
+        (b'{"a": NaN}', "NaN is no JSON number"),
+        (b'{"a": -Infinity}', "-Infinity is no JSON number"),
+        (b'{"a": 1' + b"0" * 5000 + b"}", "not JSON"),
+    ],
+)
+def test_json_that_is_to_exhaust_the_service_is_refused(
+    folder_store: ArtifactStore, body: bytes, words: str
+) -> None:
+    with pytest.raises(BadJson, match=words):
+        read(folder_store, post(content=body), piece_bytes=1 << 16)
+
+
 def test_json_has_a_limit(folder_store: ArtifactStore) -> None:
     with pytest.raises(UploadTooLarge):
         read(folder_store, post(content=b" " * (MAX_JSON_BYTES + 1)), piece_bytes=8 << 20)

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import ImageCms
 
+from studio_pipelines.errors import UnusableMedia
 from studio_pipelines.media.coverage import FULL
-from studio_pipelines.media.layer import Layer, layer_of
+from studio_pipelines.media.layer import Layer, converted, layer_of
 from studio_pipelines.media.laying_over import Cutout, laid_over
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.tone_curves import (
@@ -108,3 +110,15 @@ def test_floats_become_sixteen_bits_and_light_becomes_codes(source: str, expecte
     assert taken.codes.dtype == np.uint16
     assert taken.codes[0, 0] / FULL == pytest.approx([expected, 1, 0], abs=1e-5)
     assert "16 bits" in taken.notes[-1]
+
+
+def test_a_profile_without_a_way_into_its_colours_is_refused() -> None:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for row in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12):
+        if profile[row : row + 4] in (b"rXYZ", b"gXYZ", b"bXYZ"):  # a matrix of zeros
+            start = int.from_bytes(profile[row + 4 : row + 8], "big") + 8
+            profile[start : start + 12] = bytes(12)
+    pixels = np.full((2, 2, 3), 100, np.uint8)
+    plain, odd = layer_of(Picture(pixels)), layer_of(Picture(pixels, icc_profile=bytes(profile)))
+    with pytest.raises(UnusableMedia, match="ICC profile"):
+        converted(plain, odd)

@@ -1,6 +1,9 @@
+import dataclasses
 import io
 from collections.abc import Iterator
+from fractions import Fraction
 
+import av
 import numpy as np
 import psutil
 import pytest
@@ -9,7 +12,10 @@ from PIL import Image
 
 from studio_pipelines.errors import MediaTooLarge, StudioError
 from studio_pipelines.media.decoder import Decoder
-from studio_pipelines.media.limits import MIB, MediaLimits
+from studio_pipelines.media.limits import MIB, MediaLimits, media_limits, set_media_limits
+from studio_pipelines.media.lut_files import check_lut_size, is_lut_text
+from studio_pipelines.media.sniff import CSP, CUBE, LUT_3DL, MediaType
+from studio_pipelines.settings import load_settings
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +87,45 @@ def test_time_runs_out(decoder: Decoder) -> None:
         decoder.picture(file.getvalue(), limits=MediaLimits(decode_timeout_s=0.02))
     assert decoder.helper_pid is None
     assert decoder.picture(_png(10, 10)).pixels.shape == (10, 10, 3)
+
+
+def test_a_deployments_limits_are_in_force_and_default_to_the_same() -> None:
+    settings = load_settings().model_dump()
+    names = {limit.name for limit in dataclasses.fields(MediaLimits)}
+    assert names - settings.keys() == {"in_memory_bytes"}
+    try:
+        set_media_limits(settings)
+        assert media_limits() == MediaLimits()
+        set_media_limits({"max_pixels": 10, "api_port": 1})
+        assert media_limits() == MediaLimits(max_pixels=10)
+        with Decoder() as decoder, pytest.raises(MediaTooLarge, match="11 x 1 pixels"):
+            decoder.picture(_png(11, 1))
+    finally:
+        set_media_limits({})
+
+
+@pytest.mark.parametrize(
+    ("media_type", "most"), [(CUBE, 64 * MIB), (LUT_3DL, 16 * MIB), (CSP, 16 * MIB)]
+)
+def test_lut_files(media_type: MediaType, most: int) -> None:
+    assert is_lut_text(media_type.mime)
+    check_lut_size(most, media_type.mime, MediaLimits())
+    with pytest.raises(MediaTooLarge, match=f"{most + 1:,} bytes; at most {most:,}"):
+        check_lut_size(most + 1, media_type.mime, MediaLimits())
+    with pytest.raises(MediaTooLarge, match="at most 10 are"):
+        check_lut_size(11, media_type.mime, MediaLimits(max_lut_bytes=10))
+
+
+def test_tags(decoder: Decoder) -> None:
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska", options={"fflags": "bitexact"}) as out:
+        stream = out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        out.metadata.update({f"key{number}" + "k" * 200: "v" * 5000 for number in range(300)})
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.int16), "s16", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = 8000, 0, Fraction(1, 8000)
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    tags = decoder.audio(file.getvalue()).tags
+    assert len(tags) == 100
+    assert max(map(len, tags)) == 100
+    assert max(map(len, tags.values())) == 1000
