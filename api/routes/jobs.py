@@ -7,25 +7,17 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
-from api import example_answers as examples
+from api import job_answers
 from api.auditing import note
 from api.callers import CallerDep
-from api.documented_answers import answer, problems
-from api.documented_events import EVENTS
-from api.errors import InvalidRequest, JobGoesOn, JobNotFound, RecipeUnknown, WebhookNotFound
+from api.errors import InvalidRequest
 from api.job_archive import JobFilter, JobStatus, no_such_job
 from api.job_events import ID_PATTERN, checked_id, has_all
 from api.path_ids import JobId, MessageId
 from api.presentation import job_url, present_job
 from api.state import ServicesDep, links_for
-from resources.signals import BrokerUnavailable
 from studio_pipelines.catalogue import queues
-from studio_pipelines.contract.events import WebhookDeliveries, WebhookRedelivery
-from studio_pipelines.contract.jobs import Job, JobPage, JobRetried, JobStopped
-from studio_pipelines.contract.quotes import JobRecipe
-from studio_pipelines.database_faults import DatabaseUnavailable
 
-_AWAY = (BrokerUnavailable, DatabaseUnavailable)
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", json_schema_extra={"pattern": ID_PATTERN})
 ]
@@ -51,15 +43,7 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"], dependencies=[Depends(own_
     "",
     operation_id="listJobs",
     response_model=None,
-    responses={
-        **answer(
-            200,
-            "A page of jobs.",
-            JobPage,
-            examples={"jobs": {"jobs": list(examples.JOBS.values()), "nextCursor": None}},
-        ),
-        **problems(InvalidRequest, DatabaseUnavailable),
-    },
+    responses=job_answers.LISTED,
 )
 async def list_jobs(
     request: Request,
@@ -82,10 +66,7 @@ async def list_jobs(
     "/{job_id}",
     operation_id="getJob",
     response_model=None,
-    responses={
-        **answer(200, "The job's record, however it stands.", Job, examples=examples.JOBS),
-        **problems(JobNotFound, DatabaseUnavailable),
-    },
+    responses=job_answers.READ,
 )
 async def read_job(
     job_id: JobId,
@@ -107,14 +88,7 @@ async def read_job(
     "/{job_id}/events",
     operation_id="followJob",
     response_class=Response,
-    responses={
-        200: {
-            "description": "The job's events, as they happen.",
-            "content": {EventSourceResponse.media_type: EVENTS},
-        },
-        204: {"description": "The client has had the last event."},
-        **problems(JobNotFound, InvalidRequest, DatabaseUnavailable),
-    },
+    responses=job_answers.FOLLOWED,
 )
 async def follow_job(
     job_id: JobId,
@@ -141,10 +115,7 @@ async def follow_job(
     "/{job_id}/recipe",
     operation_id="getRecipe",
     response_model=None,
-    responses={
-        **answer(200, "The recipe.", JobRecipe, examples={"recipe": examples.RECIPE}),
-        **problems(JobNotFound, RecipeUnknown, DatabaseUnavailable),
-    },
+    responses=job_answers.RECIPE,
 )
 async def read_recipe(job_id: JobId, services: ServicesDep) -> dict[str, Any]:
     """Return how a job's results are made: versions, full parameters, hashes, seed.
@@ -159,15 +130,7 @@ async def read_recipe(job_id: JobId, services: ServicesDep) -> dict[str, Any]:
     "/{job_id}/webhooks",
     operation_id="listWebhooks",
     response_model=None,
-    responses={
-        **answer(
-            200,
-            "The messages.",
-            WebhookDeliveries,
-            examples={"delivered": {"webhooks": [examples.DELIVERY], "nextCursor": None}},
-        ),
-        **problems(JobNotFound, *_AWAY),
-    },
+    responses=job_answers.WEBHOOKS,
 )
 async def list_webhooks(job_id: JobId, services: ServicesDep) -> dict[str, Any]:
     """List the messages about a job's end, with each try to deliver them.
@@ -184,12 +147,7 @@ async def list_webhooks(job_id: JobId, services: ServicesDep) -> dict[str, Any]:
     status_code=202,
     operation_id="redeliverWebhook",
     response_model=None,
-    responses={
-        **answer(
-            202, "It is on its way.", WebhookRedelivery, examples={"sent": examples.REDELIVERY}
-        ),
-        **problems(JobNotFound, WebhookNotFound, *_AWAY),
-    },
+    responses=job_answers.REDELIVERED,
 )
 async def redeliver_webhook(
     job_id: JobId, message_id: MessageId, request: Request, services: ServicesDep
@@ -204,24 +162,7 @@ async def redeliver_webhook(
 @router.post(
     "/{job_id}/cancel",
     operation_id="cancelJob",
-    responses={
-        **answer(
-            200,
-            "It is stopped, or had ended already.",
-            JobStopped,
-            examples={
-                "stopped": examples.STOPPED,
-                "had ended": {**examples.STOPPED, "status": "already_finished"},
-            },
-        ),
-        **answer(
-            202,
-            "It stops at its next safe point.",
-            JobStopped,
-            examples={"stops": {**examples.STOPPED, "status": "cancel_requested"}},
-        ),
-        **problems(JobNotFound, *_AWAY),
-    },
+    responses=job_answers.CANCELED,
 )
 async def cancel_job(job_id: JobId, request: Request, services: ServicesDep) -> JSONResponse:
     """Stop a job: at once while it waits, at its next safe point while it runs."""
@@ -240,16 +181,7 @@ async def cancel_job(job_id: JobId, request: Request, services: ServicesDep) -> 
     "/{job_id}/retry",
     status_code=202,
     operation_id="retryJob",
-    responses={
-        **answer(
-            202,
-            "A new job is taken.",
-            JobRetried,
-            examples={"queued": examples.RETRIED},
-            headers={"Location": "Path of the new job's record."},
-        ),
-        **problems(JobNotFound, JobGoesOn, *_AWAY),
-    },
+    responses=job_answers.RETRIED,
 )
 async def retry_job(
     job_id: JobId, request: Request, services: ServicesDep, caller: CallerDep
@@ -269,10 +201,7 @@ async def retry_job(
     "/{job_id}",
     status_code=204,
     operation_id="deleteJob",
-    responses={
-        204: {"description": "It is forgotten."},
-        **problems(JobNotFound, JobGoesOn, DatabaseUnavailable),
-    },
+    responses=job_answers.FORGOTTEN,
 )
 async def delete_job(job_id: JobId, request: Request, services: ServicesDep) -> Response:
     """Forget a job that has ended; its assets stay until they are deleted or expire."""

@@ -146,4 +146,4 @@ class Transport:
 def pause_s(tried: int) -> float:
     """Return how long to wait after so many tries, in seconds, drawn so that clients spread."""
     longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tried - 1))
-    return random.uniform(longest_s / 2, longest_s)  # noqa: S311  no secret is drawn
+    return random.uniform(longest_s / 2, longest_s)  # noqa: S311  # nosec B311
