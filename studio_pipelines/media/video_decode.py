@@ -78,22 +78,35 @@ def _serve(
     assert ring_fd is not None
     ring = FrameRing(ring_fd, (told["height_px"], told["width_px"], 3), told["dtype"])
     os.close(ring_fd)
-    most = min(request["most_frames"] or limits.max_frames, limits.max_frames)
-    size = (first.width, first.height)
-    for number, frame in enumerate(_all(first, frames)):
+    _walk(connection, _all(first, frames), told, ring, request["most_frames"], limits)
+    decoder_messages.send(connection, {"end": True})
+    # The client has named free slots ahead; they must not be taken for its next request.
+    while "close" not in decoder_messages.receive(connection)[0]:
+        pass
+
+
+def _walk(
+    connection: socket.socket,
+    frames: Iterator[av.VideoFrame],
+    told: dict[str, Any],
+    ring: FrameRing,
+    wanted: int | None,
+    limits: MediaLimits,
+) -> None:
+    """Fill the ring's slots with the frames, as they become free."""
+    most = min(wanted or limits.max_frames, limits.max_frames)
+    size: tuple[int, int] | None = None
+    for number, frame in enumerate(frames):
         if number == most:
-            _require_wanted(request["most_frames"], limits)
+            _require_wanted(wanted, limits)
             break
+        size = size or (frame.width, frame.height)
         if (frame.width, frame.height) != size:
             raise UnusableMedia("The video changes its size on the way.", hint="Export it again.")
         slot = _free_slot(connection)
         _write(frame, told, ring.slot(slot))
         stamp = number if frame.pts is None else frame.pts
         decoder_messages.send(connection, {"slot": slot, "time_stamp": stamp})
-    decoder_messages.send(connection, {"end": True})
-    # The client has named free slots ahead; they must not be taken for its next request.
-    while "close" not in decoder_messages.receive(connection)[0]:
-        pass
 
 
 def _checked_stream(

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from decoding_trials import try_all
-from hostile_media import chunks_of, mutants, png_bomb
+from forged_media import png_bomb
+from hostile_media import mutants
+from media_chunks import chunks_of
 from PIL import Image, ImageCms
 from seed_media import KINDS, WIDTH, seed
 
