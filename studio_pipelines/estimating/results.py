@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 Files = dict[str, tuple[Path, str]]
 NPY_MIME, PLY_MIME = "application/x-npy", "application/x-ply"
+_SHAPED = (
+    "Depth is relative: normals and points take the farthest place to be ten times as far as the "
+    "nearest. Their shape is to look at, not to measure."
+)
 _THUMBNAIL_PX = 1024
 _BAND_PIXELS = 1 << 21
 
@@ -45,10 +49,7 @@ def write_results(
         told |= write(folder / filename)
     notes: tuple[str, ...] = ()
     if found.depth.unit == "relative" and {"normals", "pointcloud"} & set(outputs):
-        notes = (
-            "Depth is relative: normals and points take the farthest place to be ten times as far "
-            "as the nearest. Their shape is to look at, not to measure.",
-        )
+        notes = (_SHAPED,)
     return files, told, notes
 
 

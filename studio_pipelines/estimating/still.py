@@ -177,14 +177,16 @@ def notes_on(sight: Sight, *, has_subject: bool) -> tuple[str, ...]:
     estimator = sight.estimator
     if not estimator.prior_weight:
         return ()
-    name = "no model that finds subjects is installed" if estimator.subject is None else (
-        f"{estimator.subject.name} found it" if has_subject else "none was found"
-    )  # fmt: skip
-    return (
+    if estimator.subject is None:
+        name = "no model that finds subjects is installed"
+    else:
+        name = f"{estimator.subject.name} found it" if has_subject else "none was found"
+    told = (
         f"{estimator.installed.name} is a small model: its relative depth serves parallax, fog, "
         "blur and relighting, not measuring. It was mixed with the usual, that what is low in a "
-        f"picture is near and its subject stands there ({name}).",
+        f"picture is near and its subject stands there ({name})."
     )
+    return (told,)
 
 
 def _within(picture: "Picture", longest_px: int) -> tuple[int, int]:

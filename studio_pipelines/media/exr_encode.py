@@ -29,8 +29,8 @@ def encode_exr(
     """Write a picture to an OpenEXR file, losslessly compressed.
 
     Args:
-        picture: float32, RGB or RGBA, or one plane. Straight alpha is multiplied into the colours, as the format
-            wants it. Values beyond a half's 65504 are held to it.
+        picture: float32, RGB or RGBA, or one plane. Straight alpha is multiplied into the colours,
+            as the format wants it. Values beyond a half's 65504 are held to it.
         path: The file, created or overwritten; removed again when encoding fails.
         samples: 16- or 32-bit floating point.
         colour_space: Name of the values' colour space, kept in the file.

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from studio_pipelines.errors import UnusableModel
 from studio_pipelines.media.depth_network import NetworkDepth
@@ -34,7 +35,7 @@ _SPREAD: Final = (58.395, 57.12, 57.375)
 
 
 def normalised(codes: NDArray[np.uint8]) -> Tensor:
-    """Return sRGB code values (height, width, 3) as the encoder takes them: (1, 3, height, width)."""
+    """Return sRGB code values (height, width, 3) as the encoder takes them, (1, 3, ...)."""
     mean, spread = (torch.tensor(row).view(3, 1, 1) for row in (_MEAN, _SPREAD))
     values = torch.from_numpy(np.ascontiguousarray(codes.transpose(2, 0, 1))).float()
     return ((values - mean) / spread)[None]
@@ -76,8 +77,7 @@ class StudioDepth:
             side_px: Of the longer side; both are rounded to a multiple of 16.
 
         Returns:
-            A quarter as high and wide as the network saw the picture; median 0, mean absolute
-            deviation 1.
+            As high and wide as the network saw the picture; median 0, mean absolute deviation 1.
 
         Raises:
             Stopped: :meth:`stop` was called.
@@ -94,8 +94,9 @@ class StudioDepth:
         with torch.inference_mode():
             values = normalised(np.asarray(seen)).to(self._device)
             found = self._head(self._encoder(torch.cat([values, values.flip(-1)])))
-            mean = (found[0] + found[1].flip(-1)) / 2
-        return NetworkDepth(levelled(mean.float().cpu().numpy()))
+            mean = (found[0] + found[1].flip(-1)).float()[None, None]
+            smooth = functional.interpolate(mean, (seen_h, seen_w), mode="bicubic")
+        return NetworkDepth(levelled(smooth[0, 0].cpu().numpy()))
 
     def stop(self) -> None:
         """Make an estimate that runs in another thread end at its next layer."""

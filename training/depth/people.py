@@ -1,4 +1,4 @@
-"""Bodies of many ages and builds in many poses, from the parametric model Anny (its data is CC0)."""
+"""Bodies of many ages and builds in many poses, from the parametric model Anny (its data: CC0)."""
 
 from pathlib import Path
 from typing import Any
