@@ -81,7 +81,10 @@ def depth_pro(folder: Path) -> Path:
         use_fov_model=True,
         num_fov_head_layers=2,
     )
-    DepthProForDepthEstimation(config).save_pretrained(folder)
+    model = DepthProForDepthEstimation(config)
+    *_, last = [one for one in model.fov_model.modules() if isinstance(one, torch.nn.Conv2d)]
+    torch.nn.init.constant_(last.bias, 50.0)  # degrees; it begins near none
+    model.save_pretrained(folder)
     return folder
 
 

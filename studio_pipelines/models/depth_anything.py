@@ -28,6 +28,7 @@ _SIDE_PX: Final = 518
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALVES: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _LEAST_INVERSE, _MOST_INVERSE = 1e-4, 1e4  # of a metre, as Depth Pro's processor bounds it
+_STRAIGHT: Final = 180.0  # degrees: no camera's field reaches that far
 _LOADING: Final = {"local_files_only": True, "use_safetensors": True}
 
 
@@ -110,9 +111,9 @@ class DepthPro:
             found = self._model(pixel_values=values)
         inverse = found.predicted_depth[0].float().cpu()
         focal_px = None
-        if found.field_of_view is not None:
-            half = 0.5 * math.radians(float(found.field_of_view[0]))
-            focal_px = 0.5 * width / math.tan(half)
+        field = 0.0 if found.field_of_view is None else float(found.field_of_view[0])
+        if 0 < field < _STRAIGHT:
+            focal_px = 0.5 * width / math.tan(0.5 * math.radians(field))
             inverse = inverse * width / focal_px
         metres = 1 / inverse.clamp(_LEAST_INVERSE, _MOST_INVERSE)
         return NetworkDepth(metres.numpy(), focal_px)

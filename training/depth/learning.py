@@ -4,6 +4,8 @@ Most of it happens on what the encoder saw pooled to half the resolution, a quar
 rest, with the rates at their lowest, on all of it.
 """
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -83,51 +85,82 @@ def _alone(example: Example) -> tuple[list[Tensor], Tensor]:
     return _stacked([example])
 
 
-def learn(folder: Path, steps: int, target: Path, threads: int) -> float:
-    """Learn in so many steps, store the head's weights, and return its validation loss.
+def learn(folder: Path, steps: int, target: Path, processes: int = 1) -> None:
+    """Learn in so many steps, and keep the head's weights and what was told of them.
 
-    The first scenes, by number, are kept for validation.
+    The first scenes, by number, are kept for validation. Each process of one thread takes its part
+    of a batch: threads that share a small step wait for each other, and longer on a busy machine.
     """
+    with tempfile.TemporaryDirectory() as meeting:
+        address = f"file://{meeting}/store"
+        arguments = (processes, address, folder, steps, target)
+        torch.multiprocessing.spawn(_learn, arguments, nprocs=processes)
+
+
+def _learn(
+    place: int, processes: int, address: str, folder: Path, steps: int, target: Path
+) -> None:
+    torch.distributed.init_process_group("gloo", address, world_size=processes, rank=place)
+    torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    torch.set_num_threads(threads)
-    rng = np.random.default_rng(SEED)
+    head, rng = DepthHead(), np.random.default_rng((SEED, place))
     examples = read_examples(folder)
     validation, examples = examples[:_VALIDATION], examples[_VALIDATION:]
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for place, example in enumerate(examples):
-        alike.setdefault(tuple(example.truth.shape), []).append(place)
-    shapes = list(alike)
-    shares = np.array([len(alike[shape]) for shape in shapes]) / len(examples)
-    head = DepthHead()
+    batches = _batches(examples, steps, processes, rng)
     optimiser = torch.optim.AdamW(head.parameters(), lr=_RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, _RATE, total_steps=steps, pct_start=0.08
     )
     started_s, running = perf_counter(), 0.0
-    print(f"{len(examples)} scenes, {len(validation)} for validation", flush=True)
-    for step in range(1, steps + 1):
-        is_rough = step <= _ROUGH_SHARE * steps
-        group = alike[shapes[rng.choice(len(shapes), p=shares)]]
-        count = min(_ROUGH_BATCH if is_rough else _BATCH, len(group))
-        chosen = rng.choice(group, count, replace=False)
-        stages, truth = _stacked([examples[place] for place in chosen])
-        if is_rough:
-            stages = [functional.avg_pool2d(one, 2, ceil_mode=True) for one in stages]
-            truth = functional.adaptive_avg_pool2d(truth, stages[0].shape[-2:])
+    for step, (stages, truth) in enumerate(batches, 1):
         loss = loss_of(head(stages, _DROPPED), truth)
         optimiser.zero_grad()
         loss.backward()
+        _share_gradients(head, processes)
         torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         running += loss.item()
-        if step % _TOLD_EACH == 0:
+        if step % _TOLD_EACH == 0 and place == 0:
             per_step_s = (perf_counter() - started_s) / step
             print(f"{step}: {running / _TOLD_EACH:.3f}, {per_step_s:.2f} s a step", flush=True)
             running = 0.0
             _store(head, target)
-    _store(head, target)
-    return validation_loss(head, validation)
+    if place == 0:
+        _store(head, target)
+        print(f"{len(examples)} scenes; validation {validation_loss(head, validation):.3f}")
+    torch.distributed.destroy_process_group()
+
+
+def _batches(
+    examples: list[Example], steps: int, processes: int, rng: np.random.Generator
+) -> Iterator[tuple[list[Tensor], Tensor]]:
+    """Give one process's part of each step's batch; all of a batch have one shape."""
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, example in enumerate(examples):
+        alike.setdefault(tuple(example.truth.shape), []).append(place)
+    groups = list(alike.values())
+    shares = np.array([len(group) for group in groups]) / len(examples)
+    for step in range(1, steps + 1):
+        is_rough = step <= _ROUGH_SHARE * steps
+        group = groups[rng.choice(len(groups), p=shares)]
+        count = (_ROUGH_BATCH if is_rough else _BATCH) // processes
+        chosen = rng.choice(group, min(count, len(group)), replace=False)
+        stages, truth = _stacked([examples[place] for place in chosen])
+        if is_rough:
+            stages = [functional.avg_pool2d(one, 2, ceil_mode=True) for one in stages]
+            truth = functional.adaptive_avg_pool2d(truth, stages[0].shape[-2:])
+        yield stages, truth
+
+
+def _share_gradients(head: DepthHead, processes: int) -> None:
+    """Bring each process's gradients to the mean of all."""
+    gradients = [one.grad for one in head.parameters() if one.grad is not None]
+    flat = torch.cat([one.flatten() for one in gradients])
+    torch.distributed.all_reduce(flat)
+    flat /= processes
+    for one, mean in zip(gradients, flat.split([one.numel() for one in gradients]), strict=True):
+        one.copy_(mean.view_as(one))
 
 
 def _store(head: DepthHead, target: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_film_stays_on_the_first_frames_scale() -> None:
     spreads = [np.abs(one - np.median(one)).mean() for one in held]
     # Least squares would have shrunk it to a half by now.
     assert spreads[-1] == pytest.approx(spreads[0], rel=0.05)
-    assert np.median(held[-1]) == pytest.approx(np.median(held[0]), abs=0.1 * spreads[0])
+    assert np.median(held[-1]) == pytest.approx(np.median(held[0]), abs=0.1 * float(spreads[0]))
 
 
 def test_what_moves_does_not_count() -> None:
@@ -90,5 +90,7 @@ def test_a_cut_is_aligned_as_a_whole() -> None:
     steady = SteadyDepth()
     first = np.mgrid[0:1:40j, 0:1:50j][0].astype(np.float32)
     steady.next(first, np.zeros((40, 50, 3), np.float32))
-    found = steady.next(first.T[:40, :40].repeat(2, 1)[:, :50] * 30, np.ones((40, 50, 3), np.float32))
+    found = steady.next(
+        first.T[:40, :40].repeat(2, 1)[:, :50] * 30, np.ones((40, 50, 3), np.float32)
+    )
     assert np.median(found) == pytest.approx(np.median(first), abs=1e-3)

@@ -47,7 +47,9 @@ def test_a_planes_points_lie_on_it_and_its_normals_are_its_own(
     for rows, facing in normals(depth, FOCAL_PX):
         assert facing.shape == (rows.stop - rows.start, WIDTH, 3)
         np.testing.assert_allclose(np.linalg.norm(facing, axis=-1), 1, atol=1e-5)
-        np.testing.assert_allclose(facing[2:-2, 2:-2], np.broadcast_to(normal, (HEIGHT - 4, WIDTH - 4, 3)), atol=5e-3)
+        np.testing.assert_allclose(
+            facing[2:-2, 2:-2], np.broadcast_to(normal, (HEIGHT - 4, WIDTH - 4, 3)), atol=5e-3
+        )
 
 
 def test_every_other_point_is_where_it_is_among_all() -> None:
