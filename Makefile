@@ -12,7 +12,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install models demo up test test-gpu soak check format bench lock clean
+.PHONY: help install models demo up test test-gpu soak check audit format bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /|/' | column -t -s'|'
@@ -61,11 +61,16 @@ test-gpu: install ## Run the tests that need a CUDA device
 soak: models ## Run the long checks, and keep their figures in bench/results
 	@$(PYTEST) -m soak
 
-check: install ## Lint, format, types and import rules
+check: install ## Lint, format, types, import rules, and what bandit knows to be unsafe
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/pyright --pythonpath $(PYTHON)
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive api resources studio_pipelines
+
+# Strict: a package that the service of vulnerabilities does not know has not been looked up.
+audit: install ## Look the locked packages up among known vulnerabilities; needs the internet
+	$(VENV)/bin/uv tool run pip-audit --strict --disable-pip --no-deps $(LOCKS:%=--requirement %)
 
 format: install ## Format the code and mend what lint can mend
 	$(VENV)/bin/ruff check --fix

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 
 from api.errors import JobCanceled, problem_response
 from api.presentation import job_url, present_data
-from api.state import Services
+from api.state import Services, links_for
 from api.submission import Submitted
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.errors import problem_of
@@ -45,7 +45,7 @@ async def _answer_when_done(
                 "jobId": job_id,
                 "status": "completed",
                 "cached": submitted.cached,
-                "data": present_data(data, str(request.base_url)),
+                "data": present_data(data, links_for(request)),
             }
         )
     problem = outcome.get("error") or problem_of(JobCanceled("The job was canceled."))

@@ -8,9 +8,13 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from api.asset_links import LinkSigner
+from api.cross_origin import allow_origins
+from api.documented_refusals import GUARDED
 from api.errors import install_error_handlers
 from api.fetch_policy import FetchPolicy
-from api.housekeeping import keep_house
+from api.gate import Gate, Gatekeeper
+from api.housekeeping import keep_audit, keep_house
 from api.job_events import JobEvents
 from api.references import ReferenceResolver
 from api.routes import assets, jobs, service, workers
@@ -22,9 +26,13 @@ from api.webhook_post import WebhookPost
 from api.webhook_sender import WebhookSender
 from api.webhooks import Webhooks
 from api.workforce import Workforce
+from resources.api_keys import KeyRing
 from resources.artifacts import ArtifactStore
+from resources.audit_log import AuditLog
 from resources.tracing import tracer_provider
+from studio_pipelines.access_database import open_access_database
 from studio_pipelines.instance import open_instance
+from studio_pipelines.log_format import set_log_format
 from studio_pipelines.model_shelf import model_shelf
 from studio_pipelines.settings import Settings, load_settings
 
@@ -38,13 +46,14 @@ class MissingBroker(RuntimeError):
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service; it connects to its servers when it starts."""
     settings = settings or load_settings()
+    set_log_format()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = make_services(settings)
         await services.jobs.start()
         app.state.services = services
-        works = (keep_house(services), services.webhook_sender.run())
+        works = (keep_house(services), keep_audit(services), services.webhook_sender.run())
         tasks = [asyncio.create_task(work) for work in works]
         for task in tasks:
             task.add_done_callback(tell_if_it_failed)
@@ -54,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await asyncio.gather(*tasks, return_exceptions=True)
         await services.events.stop()
         await services.jobs.stop()
+        services.access_database.dispose()
 
     app = FastAPI(
         title="Multi-modal studio",
@@ -63,10 +73,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=request_traces(),
     )
     install_error_handlers(app)
-    app.include_router(operation_router())
-    app.include_router(pipeline_router())
-    for module in (jobs, assets, workers, service):
-        app.include_router(module.router)
+    for router in (operation_router(), pipeline_router(), jobs.router, assets.router):
+        app.include_router(router, **GUARDED)
+    app.include_router(workers.router, **GUARDED)
+    app.include_router(service.router)
+    app.add_middleware(Gate)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)
     return app
 
 
@@ -109,6 +122,8 @@ def make_services(settings: Settings) -> Services:
         open_instance(waits=False), settings.redis_url, artifacts, settings.keep_runs_days
     )
     post = WebhookPost.of(settings)
+    signer = LinkSigner.of(settings) if settings.needs_keys else None
+    access_database = open_access_database(settings)
     return Services(
         settings=settings,
         artifacts=artifacts,
@@ -116,7 +131,13 @@ def make_services(settings: Settings) -> Services:
         jobs=jobs,
         workforce=Workforce(settings.redis_url),
         webhooks=Webhooks(settings.redis_url, post),
-        webhook_sender=WebhookSender(jobs, settings.redis_url, post, settings.webhook_retry_s),
+        webhook_sender=WebhookSender(
+            jobs, settings.redis_url, post, settings.webhook_retry_s, signer
+        ),
         models=model_shelf(settings),
         events=JobEvents(jobs, settings.redis_url),
+        signer=signer,
+        gatekeeper=Gatekeeper(settings, settings.redis_url, KeyRing(access_database), signer),
+        audit=AuditLog(access_database),
+        access_database=access_database,
     )

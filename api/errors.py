@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
+from api.refusals import Refusal
 from studio_pipelines.errors import StudioError, problem_of
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -94,11 +96,17 @@ class JobCanceled(StudioError):
     code: ClassVar[str] = "canceled"
 
 
-def problem_response(problem: Mapping[str, Any], *, instance: str, **more: Any) -> JSONResponse:
+def problem_response(
+    problem: Mapping[str, Any],
+    *,
+    instance: str,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> JSONResponse:
     """Return the problem document of a fault as :func:`problem_of` describes it."""
     status = int(problem["status"])
     error = {name: problem.get(name) for name in ("code", "message", "field", "hint")}
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
+    retry = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else {}
     return JSONResponse(
         {
             "type": f"urn:studio:problem:{problem['code']}",
@@ -112,8 +120,14 @@ def problem_response(problem: Mapping[str, Any], *, instance: str, **more: Any) 
         },
         status_code=status,
         media_type=PROBLEM_MEDIA_TYPE,
-        headers=headers,
+        headers={**retry, **(headers or {})},
     )
+
+
+def refusal_response(error: StudioError, *, instance: str) -> JSONResponse:
+    """Return the problem document of a fault, with what a refusal tells besides."""
+    headers, more = (error.headers, error.more) if isinstance(error, Refusal) else ({}, {})
+    return problem_response(problem_of(error), instance=instance, headers=headers, **more)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -121,7 +135,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(StudioError)
     async def on_studio_error(request: Request, error: StudioError) -> JSONResponse:
-        return problem_response(problem_of(error), instance=request.url.path)
+        return refusal_response(error, instance=request.url.path)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
@@ -140,6 +154,10 @@ def install_error_handlers(app: FastAPI) -> None:
         field = ".".join(str(part) for part in first["loc"][1:]) or None
         fault = InvalidRequest(f"{field}: {first['msg']}.", field=field)
         return problem_response(problem_of(fault), instance=request.url.path)
+
+    @app.exception_handler(ClientDisconnect)
+    async def on_gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody is there to read it
 
     @app.exception_handler(500)
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,7 @@
 """What the service does by itself now and then."""
 
 import asyncio
+import time
 
 import structlog
 
@@ -22,4 +23,16 @@ async def keep_house(services: Services) -> None:
         else:
             if any(vars(swept).values()):
                 log.info("the asset store was swept", **vars(swept))
+        await asyncio.sleep(SWEEP_INTERVAL_S)
+
+
+async def keep_audit(services: Services) -> None:
+    """Delete what has grown old of the audit log, at the start and once an hour."""
+    days = services.settings.keep_audit_days
+    while days:
+        before_s = time.time() - days * 24 * 3600
+        try:
+            await asyncio.to_thread(services.audit.delete_before, before_s)
+        except StudioError as error:
+            log.warning("the audit log was not shortened", error=error.message)
         await asyncio.sleep(SWEEP_INTERVAL_S)

@@ -12,6 +12,7 @@ from fastapi import Header
 
 from api.errors import InvalidRequest
 from resources.artifact import Artifact
+from resources.run_tags import LOCAL_OWNER
 from resources.submission_claims import SubmissionKey
 
 LONGEST_KEY = 255
@@ -28,7 +29,11 @@ KeyHeader = Annotated[
 
 
 def submission_key(
-    key: str, path: str, body: Mapping[str, Any], files: Sequence[Artifact], owner: str = ""
+    key: str,
+    path: str,
+    body: Mapping[str, Any],
+    files: Sequence[Artifact],
+    owner: str = LOCAL_OWNER,
 ) -> SubmissionKey:
     """Return the key of a request with the request's fingerprint.
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from api.callers import Caller
 from api.errors import UploadTooLarge
 from resources.artifact import Artifact
 from resources.artifact_writer import ArtifactWriter
@@ -18,11 +19,13 @@ class Intake:
     """Keeps a request's files; they go again when its block ends with an error.
 
     Attributes:
+        caller: Whose they are.
         kept: What the request has brought so far.
     """
 
-    def __init__(self, artifacts: ArtifactStore, max_bytes: int) -> None:
+    def __init__(self, artifacts: ArtifactStore, max_bytes: int, caller: Caller) -> None:
         self._artifacts = artifacts
+        self.caller = caller
         self._max_bytes = max_bytes
         self.kept: list[Artifact] = []
 
@@ -46,7 +49,9 @@ class Intake:
         """Make what was written an asset of the media type that its first bytes show."""
         found = sniff(writer.head)
         media_type = found.mime if found else UNKNOWN_MEDIA_TYPE
-        artifact = self._artifacts.keep(writer, media_type=media_type, filename=filename)
+        artifact = self._artifacts.keep(
+            writer, media_type=media_type, filename=filename, owner=self.caller.owner
+        )
         self.kept.append(artifact)
         return artifact
 

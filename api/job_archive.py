@@ -13,7 +13,7 @@ from api.job_records import PUBLIC_STATUS, LiveState, job_record
 from api.live_state import read_live_state
 from api.recipes import RECIPE_METADATA, with_chance_resolved
 from resources import signals
-from resources.run_tags import OPERATION_TAG, job_id_of, run_id_of
+from resources.run_tags import OPERATION_TAG, OWNER_TAG, job_id_of, owner_of, run_id_of
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 
@@ -32,12 +32,23 @@ class JobFilter:
         statuses: Those in one of these states; of all states where empty.
         limit: How many at most.
         cursor: The job after which to go on, or None for the newest.
+        owner: Those of this owner; everybody's where None.
     """
 
     operations: tuple[str, ...]
     statuses: tuple[JobStatus, ...]
     limit: int
     cursor: str | None = None
+    owner: str | None = None
+
+    def admits(self, tags: Mapping[str, str]) -> bool:
+        """Whether a run may be in the list, by its tags."""
+        return OPERATION_TAG in tags and self.owner in (None, owner_of(tags))
+
+    def tags(self) -> dict[str, str | list[str]]:
+        """Return the tags of the runs to list."""
+        of_owner = {} if self.owner is None else {OWNER_TAG: self.owner}
+        return {OPERATION_TAG: list(self.operations), **of_owner}
 
 
 class JobArchive:
@@ -133,10 +144,8 @@ class JobArchive:
         return next((recipe.value for recipe in told if recipe is not None), None)  # pyright: ignore
 
     def _listed(self, wanted: JobFilter) -> Iterator[dict[str, Any]]:
-        chosen = RunsFilter(
-            tags={OPERATION_TAG: list(wanted.operations)}, statuses=_stored_statuses(wanted)
-        )
-        cursor = self._checked_cursor(wanted.cursor)
+        chosen = RunsFilter(tags=wanted.tags(), statuses=_stored_statuses(wanted))
+        cursor = self._checked_cursor(wanted)
         # One look ahead is part of each page: it tells whether there is a next one.
         while found := self._instance.get_run_records(chosen, wanted.limit + 1, cursor=cursor):
             for stored in found:
@@ -145,11 +154,13 @@ class JobArchive:
                     yield record
             cursor = found[-1].dagster_run.run_id
 
-    def _checked_cursor(self, job_id: str | None) -> str | None:
+    def _checked_cursor(self, wanted: JobFilter) -> str | None:
+        job_id = wanted.cursor
         if job_id is None:
             return None
         run_id = run_id_of(job_id)
-        if run_id is None or not self._instance.has_run(run_id):
+        run = run_id and self._instance.get_run_by_id(run_id)
+        if not run or not wanted.admits(run.tags):
             raise InvalidRequest(
                 f"cursor: the list cannot go on after {job_id[:40]!r}, which is no job.",
                 field="cursor",

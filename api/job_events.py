@@ -14,6 +14,7 @@ from typing import Any
 import redis.asyncio
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from api.asset_links import AssetLinks
 from api.errors import InvalidRequest
 from api.presentation import present_asset, present_job
 from api.submission import JobSubmissionService
@@ -66,13 +67,13 @@ class JobEvents:
         """Close the connections."""
         await self._redis.aclose()
 
-    async def follow(self, job_id: str, after: str, base_url: str) -> AsyncIterator[bytes]:
+    async def follow(self, job_id: str, after: str, links: AssetLinks) -> AsyncIterator[bytes]:
         """Give a job's events as they are sent, until its last one.
 
         Args:
             job_id: A job that there is.
             after: Id of the last event that the client has.
-            base_url: Where assets are to be had.
+            links: Where assets are to be had.
         """
         run_id = run_id_of(job_id)
         assert run_id is not None
@@ -82,11 +83,11 @@ class JobEvents:
             ended = record["status"] in ENDED
             entries = await self._read(run_id, after, waits=not ended)
             if ended and not entries:
-                yield _event(record["status"], present_job(record, base_url), after + END)
+                yield _event(record["status"], present_job(record, links), after + END)
                 return
             for after, fields in entries:
                 if fields["type"] != "end":
-                    yield _event(fields["type"], _told(fields["data"], base_url), after)
+                    yield _event(fields["type"], _told(fields["data"], links), after)
             # The stream may lack the end: a worker that died, a broker that was away.
             if not entries or entries[-1][1]["type"] == "end":
                 record = await self._record(job_id)
@@ -117,10 +118,10 @@ def _event(kind: str, data: Any, event_id: str) -> bytes:
     return format_sse_event(event=kind, data_str=json.dumps(data), id=event_id)
 
 
-def _told(text: str, base_url: str) -> dict[str, Any]:
+def _told(text: str, links: AssetLinks) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(text)
     if "fraction" in data:
         data["percent"] = round(100 * data.pop("fraction"), 1)
     if "preview" in data:
-        data["preview"] = present_asset(data["preview"], base_url)
+        data["preview"] = present_asset(data["preview"], links)
     return data

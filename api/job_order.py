@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG
+from resources.api_keys import Limits
+from resources.run_tags import LOCAL_OWNER, MAX_RUNTIME_TAG, OWNER_TAG, PRIORITY_TAG
 from resources.webhook_log import Subscription
 from studio_pipelines.chain import LinkedChain
 from studio_pipelines.operation import Operation
@@ -41,6 +42,7 @@ class JobOrder:
         timeout_s: Deadline of the job.
         shared_inputs: Asset ids that several steps of the chain get, by input.
         owner: Whose job it is.
+        limits: How much its owner may ask for.
         reuses: Whether an equal earlier job may answer.
         webhook: Who is to be told of the job, or None.
     """
@@ -50,7 +52,8 @@ class JobOrder:
     priority: int
     timeout_s: int
     shared_inputs: AssetIds = field(default_factory=dict)
-    owner: str = ""
+    owner: str = LOCAL_OWNER
+    limits: Limits = field(default_factory=Limits)
     reuses: bool = True
     webhook: Subscription | None = None
 
@@ -61,4 +64,8 @@ class JobOrder:
 
     def tags(self) -> dict[str, str]:
         """Return the run's tags beyond those of its job."""
-        return {PRIORITY_TAG: str(self.priority), MAX_RUNTIME_TAG: str(self.timeout_s)}
+        return {
+            OWNER_TAG: self.owner,
+            PRIORITY_TAG: str(self.priority),
+            MAX_RUNTIME_TAG: str(self.timeout_s),
+        }

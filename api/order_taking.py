@@ -7,6 +7,7 @@ import redis
 
 from api.earlier_jobs import EarlierJobs
 from api.errors import IdempotencyConflict
+from api.job_allowances import JobAllowances
 from api.job_order import JobOrder
 from api.recipes import Recipe
 from api.run_making import RunMaker, RunPlan
@@ -42,6 +43,7 @@ class OrderTaking:
     earlier: EarlierJobs
     maker: RunMaker
     webhooks: WebhookLog
+    allowances: JobAllowances
     broker: redis.Redis
 
     def take(self, order: JobOrder, recipe: Recipe, key: SubmissionKey | None) -> Submitted:
@@ -109,9 +111,13 @@ class OrderTaking:
 
     def _made(self, order: JobOrder, plan: RunPlan, run_id: str) -> Submitted:
         # Before there is a run, so that its end cannot be missed.
-        self._follow(order, run_id)
-        # If there is a run of this id, another request with the same key was faster.
-        return Submitted(job_id_of(run_id), is_new=self.maker.make(plan, run_id))
+        with self.allowances.room_for(order.owner, order.limits) as begun:
+            self._follow(order, run_id)
+            # If there is a run of this id, another request with the same key was faster.
+            is_new = self.maker.make(plan, run_id)
+            if is_new:
+                begun()
+        return Submitted(job_id_of(run_id), is_new=is_new)
 
     def _follow(self, order: JobOrder, run_id: str) -> None:
         if order.webhook is not None:

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-
-def asset_url(asset_id: str, base_url: str) -> str:
-    """Return where an asset's bytes are."""
-    return f"{base_url.rstrip('/')}/api/assets/{asset_id}"
+from api.asset_links import AssetLinks
 
 
 def job_url(job_id: str) -> str:
@@ -14,12 +11,12 @@ def job_url(job_id: str) -> str:
     return f"/api/jobs/{job_id}"
 
 
-def present_asset(asset: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+def present_asset(asset: Mapping[str, Any], links: AssetLinks) -> dict[str, Any]:
     """Add its URL to an asset's record."""
-    return {**asset, "url": asset_url(asset["id"], base_url)}
+    return {**asset, "url": links.url(asset["id"])}
 
 
-def present_data(data: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+def present_data(data: Mapping[str, Any], links: AssetLinks) -> dict[str, Any]:
     """Add the URLs to a completed job's data; ``url`` is that of the main asset, named first.
 
     Of a list it is the first item's, and null where that one failed. The steps of a chain get
@@ -27,22 +24,22 @@ def present_data(data: Mapping[str, Any], base_url: str) -> dict[str, Any]:
     """
     main = data["main"]
     names = sorted(data["assets"], key=lambda name: name != main)
-    assets = {name: present_asset(data["assets"][name], base_url) for name in names}
+    assets = {name: present_asset(data["assets"][name], links) for name in names}
     rest = {name: value for name, value in data.items() if name not in ("main", "assets")}
     if "items" in data:
-        rest["items"] = [_present_item(item, base_url) for item in data["items"]]
+        rest["items"] = [_present_item(item, links) for item in data["items"]]
     if "steps" in data:
-        rest["steps"] = {name: present_data(step, base_url) for name, step in data["steps"].items()}
+        rest["steps"] = {name: present_data(step, links) for name, step in data["steps"].items()}
     return {"url": assets[main]["url"] if main else None, "assets": assets, **rest}
 
 
-def _present_item(item: Mapping[str, Any], base_url: str) -> Mapping[str, Any]:
-    return item if "error" in item else present_data(item, base_url)
+def _present_item(item: Mapping[str, Any], links: AssetLinks) -> Mapping[str, Any]:
+    return item if "error" in item else present_data(item, links)
 
 
-def present_job(record: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+def present_job(record: Mapping[str, Any], links: AssetLinks) -> dict[str, Any]:
     """Return a job's record with the URLs of its assets."""
     shown = {"success": True, **record}
     if "data" in record:
-        shown["data"] = present_data(record["data"], base_url)
+        shown["data"] = present_data(record["data"], links)
     return shown

@@ -13,6 +13,7 @@ from typing import Any
 from api.job_order import AssetIds, JobOrder
 from resources.artifacts import ArtifactStore
 from resources.model_shelf import ModelShelf
+from resources.run_tags import LOCAL_OWNER
 from studio_pipelines.chain import LinkedChain
 from studio_pipelines.errors import StudioError
 from studio_pipelines.inner_op import InnerOp
@@ -45,7 +46,7 @@ class Recipe:
         steps = self.document["steps"].values()
         return self.fault is None and all(one["seed"] != RANDOM for one in steps)
 
-    def key(self, owner: str = "") -> str:
+    def key(self, owner: str = LOCAL_OWNER) -> str:
         """Return its hash; assets count by their content, and each owner's recipes are his own."""
         text = json.dumps([owner, _without_ids(self.document)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from api.callers import Caller
 from api.data_uri import is_data_uri, read_data_uri
 from api.errors import InvalidRequest
 from api.fetch_policy import FetchPolicy
@@ -39,7 +40,7 @@ class ReferenceResolver:
         Raises:
             UnsupportedMedia: A file is not of a kind that its field accepts.
             UnusableMedia: A file is empty.
-            InvalidRequest: A reference is of no known form or names no asset.
+            InvalidRequest: A reference is of no known form, or names no asset of the caller's.
         """
         resolved: dict[str, str | list[str]] = {}
         for name, given in inputs.items():
@@ -61,7 +62,9 @@ class ReferenceResolver:
 
     async def _resolve(self, reference: str, field: str, intake: Intake) -> Artifact:
         if reference.startswith("asset:"):
-            return await asyncio.to_thread(self._stored, reference.removeprefix("asset:"), field)
+            return await asyncio.to_thread(
+                self._stored, reference.removeprefix("asset:"), field, intake.caller
+            )
         if is_data_uri(reference):
             inline = read_data_uri(reference, max_bytes=self.max_upload_bytes, field=field)
             return await asyncio.to_thread(_keep_bytes, inline.data, intake)
@@ -73,11 +76,13 @@ class ReferenceResolver:
             hint="Use asset:<id>, an http(s) URL or a data: URI.",
         )
 
-    def _stored(self, asset_id: str, field: str) -> Artifact:
+    def _stored(self, asset_id: str, field: str, caller: Caller) -> Artifact:
         try:
-            return self.artifacts.get(asset_id)
+            artifact = self.artifacts.get(asset_id)
+            caller.require_asset(artifact)
         except ArtifactNotFound as error:
             raise InvalidRequest(error.message, field=field, hint=error.hint) from error
+        return artifact
 
     async def _fetch(self, url: str, field: str, intake: Intake) -> Artifact:
         with intake.new_writer() as writer:

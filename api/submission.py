@@ -8,6 +8,7 @@ from typing import Any
 from dagster import DagsterInstance
 
 from api.earlier_jobs import EarlierJobs
+from api.job_allowances import JobAllowances
 from api.job_archive import JobArchive, JobFilter, no_such_job
 from api.job_order import JobOrder
 from api.job_records import with_timings
@@ -16,14 +17,17 @@ from api.outcomes import OutcomeListener
 from api.recipes import Recipe
 from api.run_making import RunMaker, RunPlan
 from resources import signals
+from resources.api_keys import Limits
 from resources.artifacts import ArtifactStore
 from resources.run_tags import (
     INPUT_SIZE_TAG,
     MAX_RUNTIME_TAG,
+    OWNER_TAG,
     PRIORITY_TAG,
     RECIPE_TAG,
     RETRIED_FROM_TAG,
     job_id_of,
+    owner_of,
     run_id_of,
 )
 from resources.submission_claims import SubmissionClaims, SubmissionKey
@@ -48,11 +52,13 @@ class JobSubmissionService:
         self._maker = RunMaker(instance)
         client = signals.connect(redis_url)
         self._webhooks = WebhookLog(client)
+        self._allowances = JobAllowances(client, instance)
         self._orders = OrderTaking(
             claims=SubmissionClaims(client),
             earlier=EarlierJobs(instance, self._archive, artifacts),
             maker=self._maker,
             webhooks=self._webhooks,
+            allowances=self._allowances,
             broker=client,
         )
         self._listener = OutcomeListener(redis_url)
@@ -163,26 +169,42 @@ class JobSubmissionService:
         """
         await asyncio.to_thread(self._archive.delete, self._run_id(job_id))
 
-    async def retry(self, job_id: str) -> str:
+    async def owner(self, job_id: str) -> str:
+        """Return whose a job is.
+
+        Raises:
+            JobNotFound: There is none with this id.
+        """
+        stored = await asyncio.to_thread(self._archive.stored, self._run_id(job_id))
+        return owner_of(stored.dagster_run.tags)
+
+    async def retry(self, job_id: str, limits: Limits) -> str:
         """Send a job that has ended once more, as it was, and return the new one's id.
+
+        Args:
+            job_id: The job; the new one is of the same owner.
+            limits: How much may be asked for.
 
         Raises:
             JobNotFound: There is none with this id.
             JobGoesOn: It has not ended.
+            LimitReached: It would be too much.
             BrokerUnavailable: The task could not be queued.
         """
-        return await asyncio.to_thread(self._retry, self._run_id(job_id))
+        return await asyncio.to_thread(self._retry, self._run_id(job_id), limits)
 
-    def _retry(self, run_id: str) -> str:
+    def _retry(self, run_id: str, limits: Limits) -> str:
         run = self._archive.ended(run_id).dagster_run
-        copied = (PRIORITY_TAG, MAX_RUNTIME_TAG, RECIPE_TAG, INPUT_SIZE_TAG)
+        copied = (OWNER_TAG, PRIORITY_TAG, MAX_RUNTIME_TAG, RECIPE_TAG, INPUT_SIZE_TAG)
         tags = {name: run.tags[name] for name in copied if name in run.tags}
         recipe = self._archive.kept_recipe(run_id)
         plan = RunPlan(run.job_name, run.run_config, {**tags, RETRIED_FROM_TAG: run_id}, recipe)
         new_id = str(uuid.uuid4())
-        with signals.broker_faults():
-            self._webhooks.follow_too(run_id, new_id)
-        self._maker.make(plan, new_id)
+        with self._allowances.room_for(owner_of(run.tags), limits) as begun:
+            with signals.broker_faults():
+                self._webhooks.follow_too(run_id, new_id)
+            self._maker.make(plan, new_id)
+            begun()
         return job_id_of(new_id)
 
     async def completed_data(self, job_id: str, outcome: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from api.answers import answer_submitted
+from api.auditing import note
+from api.callers import caller_of
 from api.idempotency import submission_key
 from api.intake import Intake
 from api.job_order import AssetIds, JobOrder
@@ -63,15 +65,16 @@ class Desk:
 
 async def submit(desk: Desk, request: Request, idempotency_key: str | None) -> JSONResponse:
     """Answer a request with the result of its job, with where that will be, or with a quote."""
-    services = services_of(request)
+    services, caller = services_of(request), caller_of(request)
+    caller.require_scope(desk.serves.name)
     await services.workforce.require(desk.serves)
     # A request that is refused leaves nothing behind.
-    with Intake(services.artifacts, services.settings.max_upload_bytes) as intake:
+    with Intake(services.artifacts, services.settings.max_upload_bytes, caller) as intake:
         body = await read_body(request, intake, desk.body)
         parsed = desk.parse(body)
         key = None
         if idempotency_key is not None:
-            key = submission_key(idempotency_key, request.url.path, body, intake.kept)
+            key = submission_key(idempotency_key, request.url.path, body, intake.kept, caller.owner)
         if parsed.run.dry_run:
             order, recipe = await _ordered(desk, parsed, request, intake, key)
             quote = await quote_of(services, order, recipe)
@@ -84,6 +87,7 @@ async def submit(desk: Desk, request: Request, idempotency_key: str | None) -> J
             submitted = await services.jobs.submit(order, recipe, key)
         if not submitted.is_new:
             await asyncio.to_thread(intake.drop)
+        await note(request, "job.submitted", submitted.job_id, operation=name, new=submitted.is_new)
     at_once = not desk.waits_by_default if parsed.run.async_ is None else parsed.run.async_
     return await answer_submitted(request, services, submitted, at_once=at_once)
 
@@ -98,7 +102,13 @@ async def _ordered(
         subscription = await services.webhooks.subscription(run.webhook, base_url, key)
     ids = await services.references.resolve_all(desk.accepts, parsed.inputs, intake)
     reuses = may_reuse(run, request.headers.get("cache-control"))
-    order = replace(parsed.order(ids), reuses=reuses, webhook=subscription)
+    order = replace(
+        parsed.order(ids),
+        owner=intake.caller.owner,
+        limits=intake.caller.limits,
+        reuses=reuses,
+        webhook=subscription,
+    )
     return order, await asyncio.to_thread(recipe_of, order, services.artifacts, services.models)
 
 

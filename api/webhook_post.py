@@ -5,11 +5,9 @@ The specification is at https://github.com/standard-webhooks/standard-webhooks.
 
 import asyncio
 import base64
-import os
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +22,7 @@ from api.fetch_policy import (
     checked_addresses,
     checked_url,
 )
+from api.kept_secret import kept_secret
 from api.pinned_requests import pinned_response
 from studio_pipelines.settings import Settings
 
@@ -94,7 +93,7 @@ class WebhookPost:
         )
         if settings.webhook_allow_private_addresses:
             policy = replace(policy, allow_private_addresses=True, allowed_ports=_ANY_PORT)
-        return cls(policy, settings.webhook_secret or kept_secret(settings.data_dir))
+        return cls(policy, settings.webhook_secret or own_secret(settings.data_dir))
 
     async def check(self, url: str) -> None:
         """Refuse, before there is a job, a URL that no message can go to.
@@ -144,17 +143,10 @@ class WebhookPost:
         }
 
 
-def kept_secret(data_dir: Path) -> str:
+def own_secret(data_dir: Path) -> str:
     """Return the secret that is kept in the data folder, made when it is first asked for."""
-    path = data_dir / KEPT_IN
-    if not path.exists():
-        drawn = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-        draft = path.with_name(f"{KEPT_IN}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(drawn)
-        # Whole or not at all, and once: several processes may start together.
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
-    return path.read_text()
+    return kept_secret(data_dir / KEPT_IN, _draw)
+
+
+def _draw() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()

@@ -17,6 +17,7 @@ import redis
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from api.asset_links import AssetLinks, LinkSigner
 from api.errors import JobNotFound
 from api.job_events import ENDED
 from api.presentation import present_job
@@ -44,12 +45,14 @@ class WebhookSender:
         redis_url: str,
         post: WebhookPost,
         retry_after_s: Sequence[float],
+        signer: LinkSigner | None = None,
     ) -> None:
         self._jobs = jobs
         self._redis = signals.connect(redis_url)
         self._log = WebhookLog(self._redis)
         self._post = post
         self._retry_after_s = tuple(retry_after_s)
+        self._signer = signer
         self._progress = ProgressTeller(self._log, post)
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -116,7 +119,8 @@ class WebhookSender:
             if delivery is None:
                 await asyncio.to_thread(self._log.drop_due, run_id, message_id)
                 return
-            attempt = await self._post.send(delivery.url, delivery.id, delivery.payload)
+            body = body_of(delivery, AssetLinks(delivery.base_url, self._signer))
+            attempt = await self._post.send(delivery.url, delivery.id, body)
             stands = after(delivery, attempt, self._retry_after_s)
             await asyncio.to_thread(self._log.update, run_id, stands)
             labels = {"event": stands.event, "status": stands.status}
@@ -126,11 +130,11 @@ class WebhookSender:
 
 
 def message_about(record: dict[str, Any], subscription: Subscription) -> Delivery:
-    """Return the message about a job's end: its record, as ``GET /api/jobs/{id}`` has it."""
+    """Return the message about a job's end: its record, to be told by :func:`body_of`."""
     payload = {
         "type": f"job.{record['status']}",
         "timestamp": record["finishedAt"] or datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "data": present_job(record, subscription.base_url),
+        "data": record,
     }
     return Delivery(
         id=subscription.message_id,
@@ -138,7 +142,17 @@ def message_about(record: dict[str, Any], subscription: Subscription) -> Deliver
         event=record["status"],
         payload=json.dumps(payload),
         created_at_s=time.time(),
+        base_url=subscription.base_url,
     )
+
+
+def body_of(delivery: Delivery, links: AssetLinks) -> str:
+    """Return what is sent: the record as ``GET /api/jobs/{id}`` has it now.
+
+    Links to assets end, and a message may be tried for a day: each try has fresh ones.
+    """
+    message = json.loads(delivery.payload)
+    return json.dumps({**message, "data": present_job(message["data"], links)})
 
 
 def after(

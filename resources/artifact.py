@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from resources.run_tags import LOCAL_OWNER
 from studio_pipelines.errors import StudioError
 
 
@@ -25,6 +26,7 @@ class Artifact:
         created_at: ISO 8601 time, UTC.
         filename: Name that a download proposes, or None.
         job_id: The job that made it, or None for an upload.
+        owner: Whose it is; nobody else is told that there is such an asset.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Artifact:
     created_at: str
     filename: str | None = None
     job_id: str | None = None
+    owner: str = LOCAL_OWNER
 
     def describe(self) -> dict[str, Any]:
         """Return the record in the camelCase of the HTTP contract, without its URL."""

@@ -32,7 +32,7 @@ from resources.artifact_sweep import Swept, sweep
 from resources.artifact_writer import ArtifactWriter, hash_file
 from resources.kept_assets import KeptAssets
 from resources.quota import KEEP_FREE_BYTES, DiskQuota, shared_quota
-from resources.run_tags import job_id_of
+from resources.run_tags import LOCAL_OWNER, job_id_of, owner_of
 from resources.storage_faults import scratch_faults, storage_faults, unavailable
 from studio_pipelines.errors import StudioError
 
@@ -52,11 +52,13 @@ class ArtifactStore(dg.ConfigurableResource):
     quota_bytes: int = 0
     keep_free_bytes: int = KEEP_FREE_BYTES
     _run_id: str | None = PrivateAttr(default=None)
+    _owner: str = PrivateAttr(default=LOCAL_OWNER)
     _kept: KeptAssets = PrivateAttr(default_factory=KeptAssets)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember which run this works for."""
         self._run_id = context.run.run_id if context.run else None
+        self._owner = owner_of(context.run.tags) if context.run else LOCAL_OWNER
         self._kept = KeptAssets()
 
     @cached_property
@@ -85,12 +87,16 @@ class ArtifactStore(dg.ConfigurableResource):
             return ArtifactWriter(self._layout.fs, self._layout.new_incoming(), self.quota)
 
     def keep(
-        self, writer: ArtifactWriter, *, media_type: str, filename: str | None = None
+        self,
+        writer: ArtifactWriter,
+        *,
+        media_type: str,
+        filename: str | None = None,
+        owner: str | None = None,
     ) -> Artifact:
-        """Close ``writer`` and make its bytes an asset."""
+        """Close ``writer`` and make its bytes an asset: the owner's, or else the run's owner's."""
         with storage_faults():
-            incoming, sha256, size_bytes = writer.finish()
-            return self._enter(incoming, sha256, size_bytes, media_type, filename)
+            return self._enter(writer.finish(), media_type, filename, owner)
 
     def adopt(self, path: Path, *, media_type: str, filename: str | None = None) -> Artifact:
         """Make a finished local file an asset, moving it where the store is a local folder."""
@@ -109,7 +115,7 @@ class ArtifactStore(dg.ConfigurableResource):
                 with suppress(OSError):
                     layout.fs.rm_file(incoming)
                 raise
-            return self._enter(incoming, sha256, size_bytes, media_type, filename)
+            return self._enter((incoming, sha256, size_bytes), media_type, filename)
 
     def get(self, asset_id: str) -> Artifact:
         """Look an asset up.
@@ -212,13 +218,12 @@ class ArtifactStore(dg.ConfigurableResource):
 
     def _enter(
         self,
-        incoming: str,
-        sha256: str,
-        size_bytes: int,
+        file: tuple[str, str, int],
         media_type: str,
         filename: str | None,
+        owner: str | None = None,
     ) -> Artifact:
-        layout = self._layout
+        layout, (incoming, sha256, size_bytes) = self._layout, file
         asset_id = artifact_entry.new_id(self._run_id, sha256, filename)
         if self._run_id is not None and (known := layout.read_record(asset_id)):
             layout.fs.rm_file(incoming)
@@ -232,6 +237,7 @@ class ArtifactStore(dg.ConfigurableResource):
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             filename=filename,
             job_id=None if self._run_id is None else job_id_of(self._run_id),
+            owner=owner or self._owner,
         )
         if self._run_id is not None:
             self._kept.add(asset_id)

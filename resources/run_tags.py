@@ -1,5 +1,7 @@
 """The tags that a run carries, and the public job id that is its run id in other clothes."""
 
+from collections.abc import Mapping
+
 from dagster_celery.defaults import task_default_queue
 from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG, DAGSTER_CELERY_RUN_PRIORITY_TAG
 
@@ -13,10 +15,14 @@ TAKEN_AT_TAG = "studio/taken_at"  # Unix time in seconds at which a worker took 
 RESUMED_TAG = "studio/resumed"  # how often the run has been sent again after its worker died
 RETRIED_FROM_TAG = "studio/retried_from"  # the run that this one does once more
 RECIPE_TAG = "studio/recipe"  # hash of all that decides what a run makes, and of whose it is
+OWNER_TAG = "studio/owner"  # whose run it is; its results are theirs too
 INPUT_SIZE_TAG = "studio/input_size"  # class of the size of all inputs
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 # The W3C Trace Context of the request that submitted the run.
 TRACEPARENT_TAG = "traceparent"
+
+# Whose everything is that was made without a key.
+LOCAL_OWNER = "local"
 
 _JOB_PREFIX = "job_"
 
@@ -34,3 +40,8 @@ def run_id_of(job_id: str) -> str | None:
     if not set(digits) <= set("0123456789abcdef"):
         return None
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def owner_of(tags: Mapping[str, str]) -> str:
+    """Return whose run it is by its tags."""
+    return tags.get(OWNER_TAG, LOCAL_OWNER)

@@ -75,12 +75,13 @@ class Delivery:
         id: Id of the message.
         url: Where it goes.
         event: ``completed``, ``failed`` or ``canceled``.
-        payload: Its body.
+        payload: Its body; URLs of assets come into it when it is sent.
         created_at_s: When it was written, in Unix time.
         status: ``pending``, ``delivered`` or ``given_up``.
         tries: How often it was tried since it was written, or asked for anew.
         next_try_at_s: When it is tried next, or None.
         attempts: Each try as ``{at, status, error, tookMs}``, in order.
+        base_url: Where its receiver reaches the studio.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Delivery:
     tries: int = 0
     next_try_at_s: float | None = None
     attempts: tuple[Mapping[str, Any], ...] = ()
+    base_url: str = ""
 
 
 def new_subscription_id() -> str:

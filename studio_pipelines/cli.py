@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from studio_pipelines.audit_command import read_audit
+from studio_pipelines.keys_command import keys_app
 from studio_pipelines.models_command import models_app
 
 app = typer.Typer(
@@ -17,6 +19,8 @@ app = typer.Typer(
 )
 
 app.add_typer(models_app, name="models")
+app.add_typer(keys_app, name="keys")
+app.command("audit")(read_audit)
 
 
 def main() -> None:
@@ -64,12 +68,16 @@ def worker(lane: Annotated[str, typer.Option(help="Lane to serve, such as image.
 @app.command()
 def status(
     url: Annotated[str, typer.Option(help="Address of the API.")] = "http://127.0.0.1:8000",
+    key: Annotated[
+        str | None, typer.Option(envvar="STUDIO_API_KEY", help="API key, where one is asked for.")
+    ] = None,
 ) -> None:
     """Show the workers of a running studio."""
     import httpx
 
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/api/workers/status", timeout=10.0)
+        answer = httpx.get(f"{url.rstrip('/')}/api/workers/status", headers=headers, timeout=10.0)
         answer.raise_for_status()
     except httpx.HTTPError as error:
         raise _refusal(f"No studio answers at {url}: {error}") from error

@@ -92,7 +92,7 @@ def free_port(preferred: int = 0, host: str = LOOPBACK) -> int:
     """
     if preferred and port_is_free(preferred, host):
         return preferred
-    for port in random.sample(_SERVER_PORTS, 100):
+    for port in random.sample(_SERVER_PORTS, 100):  # no secret  # nosec B311
         if port_is_free(port, host):
             return port
     raise OSError(f"no port can be listened on at {host!r}; is it an address of this machine?")

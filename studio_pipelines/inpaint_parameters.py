@@ -6,6 +6,7 @@ from pydantic import Field
 
 from resources.model_shelf import AUTO
 from studio_pipelines.operation import Parameters
+from studio_pipelines.seeds import Seed
 from studio_pipelines.segmenting.parameters import MOST_POINTS, Point
 
 
@@ -66,8 +67,6 @@ class ImageInpaint(Parameters):
     strength: float | None = Field(
         None, gt=0, le=1, description="Share of noise to begin with; for diffusion models."
     )
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | Literal["random"] = Field(
-        0, description="Another one gives another filling."
-    )
+    seed: Seed = Field(0, description="Another one gives another filling; random draws one.")
     format: Literal["png", "jpeg", "webp", "tiff"] = Field("png", description="Of the result.")
     quality: int | None = Field(None, ge=1, le=100, description="Of JPEG and WebP.")

@@ -16,7 +16,14 @@ from dagster._core.events import DagsterEvent
 from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
-from resources import job_figures, run_events, run_ownership, signals, waiting_line
+from resources import (
+    job_figures,
+    key_usage,
+    run_events,
+    run_ownership,
+    signals,
+    waiting_line,
+)
 from resources.job_figures import JobKind
 from resources.job_metrics import JobTimes, record_job
 from resources.launcher import line_of
@@ -220,6 +227,7 @@ class RunExecutor:
                 return
             times = JobTimes(work.created_s, time.time(), work.taken_s, work.started_s)
             record_job(self._redis, work.operation, outcome["status"], times)
+            key_usage.spend_seconds(self._redis, work.run.tags, times.ended_s - work.taken_s)
             if outcome["status"] == "completed":
                 duration_s = times.ended_s - work.taken_s
                 waiting_line.learn_duration(self._redis, work.operation, duration_s)

@@ -1,11 +1,13 @@
 """Watching over the run in hand: its heartbeat, a wish to cancel it, its deadline."""
 
+import logging
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import redis
 from dagster import DagsterRun
@@ -15,6 +17,7 @@ from resources.run_tags import MAX_RUNTIME_TAG
 from studio_pipelines.errors import StudioError
 
 HEARTBEAT_INTERVAL_S = 1.0
+_LOGGED_WITHIN_S = 0.05
 
 
 class DeadlineExceeded(StudioError):
@@ -99,10 +102,14 @@ def interrupts_set(run: DagsterRun) -> Iterator[None]:
     """While a run is in hand SIGINT interrupts it and SIGALRM ends it as overdue.
 
     Dagster takes an interruption that nobody asked for as the end of the worker, and has the run
-    resumed; so the deadline is an error of its own, which the op raises like any other.
+    resumed; so the deadline is an error of its own, which the op raises like any other. Errors in
+    a logger's handlers are swallowed there (Dagster stores events in one), so it waits for those.
     """
 
-    def on_deadline(_number: int, _frame: object) -> None:
+    def on_deadline(_number: int, frame: FrameType | None) -> None:
+        if _is_logging(frame):
+            signal.setitimer(signal.ITIMER_REAL, _LOGGED_WITHIN_S)
+            return
         raise DeadlineExceeded(
             f"The job took longer than its limit of {max_runtime_s(run):g} s.",
             field="timeoutSeconds",
@@ -116,5 +123,14 @@ def interrupts_set(run: DagsterRun) -> Iterator[None]:
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def _is_logging(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") == logging.__name__:
+            return True
+        frame = frame.f_back
+    return False

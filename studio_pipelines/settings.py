@@ -5,14 +5,33 @@ Nothing is read when this module is imported: `load_settings` reads, once, where
 
 import json
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 2**30
 SQLITE = "sqlite"
+_WEB = ("http", "https")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine, and reaches no other."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
+def is_any_address(host: str) -> bool:
+    """Whether a host is what servers listen on to be reached at all of their addresses."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def default_data_dir() -> Path:
@@ -59,6 +78,21 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 is any free one.")
+    require_keys: bool = Field(
+        False, description="Ask for API keys on loopback as well: behind a proxy, for example."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="Sites whose pages may use the API from a browser, each an exact origin."
+    )
+    link_secret: str | None = Field(
+        None,
+        repr=False,
+        min_length=32,
+        description="What URLs of assets are signed with; None takes data_dir/links.secret.",
+    )
+    link_lifetime_s: int = Field(
+        24 * 3600, ge=1, description="How long a signed URL of an asset is good for, in seconds."
+    )
     dagster_port: int = Field(
         3000, ge=0, le=65535, description="Port of the Dagster UI (loopback); 0 is any free one."
     )
@@ -85,6 +119,9 @@ class Settings(BaseSettings):
     )
     keep_assets_days: int = Field(
         30, ge=0, description="Days until a stored asset goes; 0 keeps them for ever."
+    )
+    keep_audit_days: int = Field(
+        365, ge=0, description="Days until an entry of the audit log goes; 0 keeps it for ever."
     )
     operation_packages: tuple[str, ...] = Field(
         ("studio_pipelines.operations",), description="Packages that the catalogue collects."
@@ -144,6 +181,22 @@ class Settings(BaseSettings):
         asset_url = values.get("asset_url") or (data_dir / "assets").as_uri()
         models_dir = Path(values.get("models_dir") or default_models_dir()).expanduser().resolve()
         return {**values, "data_dir": data_dir, "asset_url": asset_url, "models_dir": models_dir}
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if f"{parts.scheme}://{parts.netloc}" != origin or parts.scheme not in _WEB:
+                raise ValueError(
+                    f"{origin!r} is no origin; write https://host or https://host:port"
+                )
+        return origins
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether requests need an API key."""
+        return self.require_keys or not is_loopback(self.host)
 
     def as_env(self) -> dict[str, str]:
         """The variables that give another process these same settings."""

@@ -116,7 +116,7 @@ def start_stack(settings: Settings, only: Collection[str] | None = None) -> Stac
         settings, port_notices = _with_ports(settings, selection)
         settings, servers, server_notices = _with_servers(settings, selection)
         _write_dagster_home(settings)
-        notices = (*port_notices, *server_notices)
+        notices = (*port_notices, *server_notices, *_key_notice(settings, selection))
         stack = Stack(settings, _environment(settings), supervisor, notices)
         supervisor.start([server.process for server in servers])
         supervisor.start(list(service_specs(stack.settings, stack.env, selection)))
@@ -182,6 +182,12 @@ def _with_servers(
         else:
             notices.append("No Postgres for this machine: runs are kept in SQLite, at half speed.")
     return settings.model_copy(update=urls), servers, notices
+
+
+def _key_notice(settings: Settings, selection: Selection) -> list[str]:
+    if not (selection.has("api") and settings.needs_keys):
+        return []
+    return ["Requests need an API key: `studio keys create NAME` makes one."]
 
 
 def _refuse_if_needed(server: str, field: str, selection: Selection) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from studio_pipelines.embedded_servers import LOOPBACK
 from studio_pipelines.readiness import http_answers, worker_takes_work
-from studio_pipelines.settings import Settings
+from studio_pipelines.settings import Settings, is_any_address
 from studio_pipelines.supervised_process import ProcessSpec
 from studio_pipelines.worker_name import WorkerName
 
@@ -61,7 +61,7 @@ class Selection:
 
 def api_url(settings: Settings) -> str:
     """Where the API answers, without a slash at the end."""
-    host = LOOPBACK if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    host = LOOPBACK if is_any_address(settings.host) else settings.host
     return f"http://{host}:{settings.api_port}"
 
 
@@ -85,6 +85,7 @@ def service_specs(
             command=(
                 *(python, "-m", "uvicorn", "api.app:create_app", "--factory"),
                 *("--host", settings.host, "--port", port),
+                *("--http", "api.http_protocol:BoundedHttp"),
                 *("--timeout-graceful-shutdown", "3"),
                 *("--log-level", settings.log_level.lower()),
             ),

@@ -24,6 +24,7 @@ from celery.signals import (
 from resources import signals, tenants, tracing
 from resources.broker import EXECUTE_RUN_TASK, make_celery
 from studio_pipelines.lanes import Lane, lane_named
+from studio_pipelines.log_format import set_log_format
 from studio_pipelines.run_execution import RunExecutor
 from studio_pipelines.settings import load_settings
 from studio_pipelines.worker_beat import BeatThread
@@ -90,6 +91,7 @@ def main() -> None:
     lane = lane_named(chosen.lane)
     name = WorkerName(lane.name, socket.gethostname(), chosen.number)
     settings = load_settings()
+    set_log_format()
     redis_url = os.environ.get("STUDIO_REDIS_URL") or str(settings.redis_url)
     make_worker(redis_url, lane, name).worker_main(
         [

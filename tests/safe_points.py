@@ -208,40 +208,60 @@ SEGMENT_CASES = ("segment", "segment-auto")
 
 def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> Job:
     """Make the inputs of one large job, and warm its operation up."""
-    from studio_pipelines.operations import (
-        audio_demix,
-        audio_master,
-        grading_apply,
-        mask_segment,
-    )
-
-    inputs: dict[str, str]
-    config: dict[str, Any]
     if case == COMPOSITE_CASE:
-        return composite_job(bench, megapixels)
-    if case in SEGMENT_CASES:
-        mask_segment.OPERATION.preload()
-        mask_segment.OPERATION.warm_up()
-        inputs = {"image": bench.keep_picture(picture(megapixels, "uint8"))}
-        clicked = {"points": [{"x": 900, "y": 700, "label": 1}], "multimask": True}
-        config = {"auto": True, "points_per_side": 8} if case == "segment-auto" else clicked
-        return Job(mask_segment.OPERATION, inputs, config)
-    if case in DEMIX_CASES:
-        audio_demix.OPERATION.warm_up()
-        inputs = {"audio": bench.keep_sound(sound(minutes))}
-        return Job(audio_demix.OPERATION, inputs, {"stems": int(case[-1]), "format": "flac"})
-    operation = audio_master.OPERATION if "min" in case else grading_apply.OPERATION
-    inputs, config = {}, {"exposure": 0.3}
-    if "min" in case:
-        config = {"target_lufs": -9.0}
-        inputs["audio"] = bench.keep_sound(sound(minutes))
-        kind = case.partition("-")[2]
-        if kind == "shaped":
-            config |= {"eq": {"tilt": 0.5}, "compress": 0.5, "width": 1.2, "lra": 5.0}
-            config |= {"sample_rate": 96_000}
-        elif kind:
-            config["format"] = kind
-    elif case == "grey":
+        job = composite_job(bench, megapixels)
+    elif case in SEGMENT_CASES:
+        job = segment_job(bench, case, megapixels)
+    elif case in DEMIX_CASES:
+        job = demix_job(bench, case, minutes)
+    elif "min" in case:
+        job = master_job(bench, case, minutes)
+    else:
+        job = grading_job(bench, case, megapixels)
+    if job.operation.preload:
+        job.operation.preload()
+    job.operation.warm_up()
+    return job
+
+
+def segment_job(bench: Bench, case: str, megapixels: float) -> Job:
+    """Find what is clicked on, or everything."""
+    from studio_pipelines.operations.mask_segment import OPERATION
+
+    clicked = {"points": [{"x": 900, "y": 700, "label": 1}], "multimask": True}
+    config = {"auto": True, "points_per_side": 8} if case == "segment-auto" else clicked
+    return Job(OPERATION, {"image": bench.keep_picture(picture(megapixels, "uint8"))}, config)
+
+
+def demix_job(bench: Bench, case: str, minutes: float) -> Job:
+    """Take a song apart."""
+    from studio_pipelines.operations.audio_demix import OPERATION
+
+    config = {"stems": int(case[-1]), "format": "flac"}
+    return Job(OPERATION, {"audio": bench.keep_sound(sound(minutes))}, config)
+
+
+def master_job(bench: Bench, case: str, minutes: float) -> Job:
+    """Bring a song to its level."""
+    from studio_pipelines.operations.audio_master import OPERATION
+
+    config: dict[str, Any] = {"target_lufs": -9.0}
+    kind = case.partition("-")[2]
+    if kind == "shaped":
+        config |= {"eq": {"tilt": 0.5}, "compress": 0.5, "width": 1.2, "lra": 5.0}
+        config |= {"sample_rate": 96_000}
+    elif kind:
+        config["format"] = kind
+    return Job(OPERATION, {"audio": bench.keep_sound(sound(minutes))}, config)
+
+
+def grading_job(bench: Bench, case: str, megapixels: float) -> Job:
+    """Grade a picture."""
+    from studio_pipelines.operations.grading_apply import OPERATION
+
+    inputs: dict[str, str] = {}
+    config: dict[str, Any] = {"exposure": 0.3}
+    if case == "grey":
         inputs["image"] = bench.keep_picture(picture(megapixels, "uint16", 1))
         config["format"] = "tiff"
     elif case == "8k-mask":
@@ -259,15 +279,13 @@ def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> J
     else:
         inputs["image"] = bench.keep_picture(picture(megapixels, "float32"), "tiff")
         config["format"] = "png"
-    operation.warm_up()
-    return Job(operation, inputs, config)
+    return Job(OPERATION, inputs, config)
 
 
 def composite_job(bench: Bench, megapixels: float) -> Job:
     """Cut something out with all that there is, and lay it over something as large."""
     from studio_pipelines.operations.vfx_composite import OPERATION
 
-    OPERATION.warm_up()
     below = bench.keep_picture(picture(megapixels, "uint8"))
     seen = picture(megapixels, "uint8")
     side = len(seen)

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
+from api.auditing import note
+from api.callers import Caller, CallerDep
 from api.errors import InvalidRequest
 from api.intake import Intake
 from api.presentation import present_asset
 from api.request_body import read_body
-from api.state import Services, ServicesDep
+from api.state import Services, ServicesDep, links_for
 from resources.artifact import Artifact
 from studio_pipelines.errors import UnusableMedia
 
@@ -20,15 +22,16 @@ WRITE_BLOCK_BYTES = 1 << 20
 
 
 @router.post("", status_code=201)
-async def store_asset(request: Request, services: ServicesDep) -> dict[str, Any]:
+async def store_asset(request: Request, services: ServicesDep, caller: CallerDep) -> dict[str, Any]:
     """Store a file, sent as the raw body or as the one file of a form."""
     is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
     receive = _from_form if is_form else _from_body
-    with Intake(services.artifacts, services.settings.max_upload_bytes) as intake:
+    with Intake(services.artifacts, services.settings.max_upload_bytes, caller) as intake:
         artifact = await receive(request, intake)
         if artifact.bytes == 0:
             raise UnusableMedia("The file is empty (0 bytes).", field="file")
-    return {"success": True, **present_asset(artifact.describe(), str(request.base_url))}
+    await note(request, "asset.stored", artifact.id, bytes=artifact.bytes)
+    return {"success": True, **present_asset(artifact.describe(), links_for(request))}
 
 
 async def _from_form(request: Request, intake: Intake) -> Artifact:
@@ -51,10 +54,18 @@ async def _from_body(request: Request, intake: Intake) -> Artifact:
 
 
 @router.get("/{asset_id}/metadata")
-async def describe_asset(asset_id: str, request: Request, services: ServicesDep) -> dict[str, Any]:
+async def describe_asset(
+    asset_id: str, request: Request, services: ServicesDep, caller: CallerDep
+) -> dict[str, Any]:
     """Return an asset's record."""
+    artifact = await _seen(services, caller, asset_id)
+    return present_asset(artifact.describe(), links_for(request))
+
+
+async def _seen(services: Services, caller: Caller, asset_id: str) -> Artifact:
     artifact = await asyncio.to_thread(services.artifacts.get, asset_id)
-    return present_asset(artifact.describe(), str(request.base_url))
+    caller.require_asset(artifact)
+    return artifact
 
 
 @router.head("/{asset_id}", include_in_schema=False)
@@ -62,10 +73,11 @@ async def describe_asset(asset_id: str, request: Request, services: ServicesDep)
 async def download_asset(
     asset_id: str,
     services: ServicesDep,
+    caller: CallerDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Return an asset's bytes; ``ETag`` and ``Range`` work as in RFC 9110."""
-    artifact = await asyncio.to_thread(services.artifacts.get, asset_id)
+    artifact = await _seen(services, caller, asset_id)
     headers = {
         "ETag": f'"{artifact.sha256}"',
         "Cache-Control": "private, max-age=31536000, immutable",
@@ -96,7 +108,11 @@ def _blocks(services: Services, artifact: Artifact) -> Iterator[bytes]:
 
 
 @router.delete("/{asset_id}")
-async def delete_asset(asset_id: str, services: ServicesDep) -> dict[str, Any]:
+async def delete_asset(
+    asset_id: str, request: Request, services: ServicesDep, caller: CallerDep
+) -> dict[str, Any]:
     """Delete an asset."""
+    await _seen(services, caller, asset_id)
     await asyncio.to_thread(services.artifacts.delete, asset_id)
+    await note(request, "asset.deleted", asset_id)
     return {"success": True, "id": asset_id}

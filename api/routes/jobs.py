@@ -3,34 +3,52 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
+from api.auditing import note
+from api.callers import CallerDep
 from api.errors import InvalidRequest
-from api.job_archive import JobFilter, JobStatus
+from api.job_archive import JobFilter, JobStatus, no_such_job
 from api.job_events import checked_id, has_all
 from api.presentation import job_url, present_job
-from api.state import ServicesDep
+from api.state import ServicesDep, links_for
 from studio_pipelines.catalogue import queues
 
-router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+async def own_job(request: Request, services: ServicesDep, caller: CallerDep) -> None:
+    """Treat another's job as one that there is not, whichever route names it.
+
+    Raises:
+        JobNotFound: It is another's.
+    """
+    job_id = request.path_params.get("job_id")
+    if job_id is None or caller.is_admin:
+        return
+    if not caller.sees(await services.jobs.owner(job_id)):
+        raise no_such_job(job_id)
+
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"], dependencies=[Depends(own_job)])
 
 
 @router.get("")
 async def list_jobs(
     request: Request,
     services: ServicesDep,
+    caller: CallerDep,
     status: Annotated[list[JobStatus] | None, Query()] = None,
     operation: Annotated[list[str] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """List jobs, newest first; `nextCursor` is where the next page begins, or null."""
-    wanted = JobFilter(operations_named(operation), tuple(status or ()), limit, cursor)
+    names, owner = operations_named(operation), caller.listed_owner
+    wanted = JobFilter(names, tuple(status or ()), limit, cursor, owner)
     records, next_cursor = await services.jobs.page(wanted)
-    base_url = str(request.base_url)
-    return {"jobs": [present_job(one, base_url) for one in records], "nextCursor": next_cursor}
+    links = links_for(request)
+    return {"jobs": [present_job(one, links) for one in records], "nextCursor": next_cursor}
 
 
 @router.get("/{job_id}")
@@ -47,7 +65,7 @@ async def read_job(
     """
     if wait_s := preferred_wait_s(prefer, services.settings.sync_wait_s):
         await services.jobs.wait(job_id, wait_s)
-    return present_job(await services.jobs.record(job_id), str(request.base_url))
+    return present_job(await services.jobs.record(job_id), links_for(request))
 
 
 @router.get(
@@ -70,7 +88,7 @@ async def follow_job(
     await services.jobs.record(job_id)
     if has_all(last_event_id):
         return Response(status_code=204)
-    events = services.events.follow(job_id, after, str(request.base_url))
+    events = services.events.follow(job_id, after, links_for(request))
     # Proxies must pass each event on at once.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(events, headers=headers)
@@ -98,18 +116,22 @@ async def list_webhooks(job_id: str, services: ServicesDep) -> dict[str, Any]:
 
 
 @router.post("/{job_id}/webhooks/{message_id}/redeliver", status_code=202)
-async def redeliver_webhook(job_id: str, message_id: str, services: ServicesDep) -> dict[str, Any]:
+async def redeliver_webhook(
+    job_id: str, message_id: str, request: Request, services: ServicesDep
+) -> dict[str, Any]:
     """Send a message once more, at once and with all of its tries; its id stays the same."""
     await services.jobs.record(job_id)
     webhook = await services.webhooks.redeliver(job_id, message_id)
+    await note(request, "webhook.redelivered", job_id, message=message_id)
     return {"success": True, "jobId": job_id, "webhook": webhook}
 
 
 @router.post("/{job_id}/cancel")
-async def cancel_job(job_id: str, services: ServicesDep) -> JSONResponse:
+async def cancel_job(job_id: str, request: Request, services: ServicesDep) -> JSONResponse:
     """Stop a job: at once while it waits, at its next safe point while it runs."""
     if not await services.jobs.cancel(job_id):
         return JSONResponse({"success": True, "jobId": job_id, "status": "already_finished"})
+    await note(request, "job.canceled", job_id)
     record = await services.jobs.record(job_id)
     if record["status"] == "canceled":
         return JSONResponse({"success": True, "jobId": job_id, "status": "canceled"})
@@ -119,9 +141,13 @@ async def cancel_job(job_id: str, services: ServicesDep) -> JSONResponse:
 
 
 @router.post("/{job_id}/retry", status_code=202)
-async def retry_job(job_id: str, services: ServicesDep) -> JSONResponse:
+async def retry_job(
+    job_id: str, request: Request, services: ServicesDep, caller: CallerDep
+) -> JSONResponse:
     """Do a job that has ended once more, as a new job with the same inputs and parameters."""
-    new_id = await services.jobs.retry(job_id)
+    caller.require_scope((await services.jobs.record(job_id))["operation"])
+    new_id = await services.jobs.retry(job_id, caller.limits)
+    await note(request, "job.retried", new_id, retriedFrom=job_id)
     return JSONResponse(
         {"success": True, "jobId": new_id, "status": "queued", "retriedFrom": job_id},
         status_code=202,
@@ -130,9 +156,10 @@ async def retry_job(job_id: str, services: ServicesDep) -> JSONResponse:
 
 
 @router.delete("/{job_id}", status_code=204)
-async def delete_job(job_id: str, services: ServicesDep) -> Response:
+async def delete_job(job_id: str, request: Request, services: ServicesDep) -> Response:
     """Forget a job that has ended; its assets stay until they are deleted or expire."""
     await services.jobs.delete(job_id)
+    await note(request, "job.deleted", job_id)
     return Response(status_code=204)
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.state import ServicesDep
+from api.callers import Caller, CallerDep
+from api.errors import JobNotFound
+from api.state import Services, ServicesDep
 from resources.devices import CPU
 from resources.memory_readings import TenantReading, of_process
 from resources.run_tags import job_id_of
 from resources.signals import WorkerBeat
 from studio_pipelines.catalogue import Worker, operation_of, workers
+from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.operation import Operation
 
 router = APIRouter(prefix="/api/workers", tags=["service"])
@@ -20,7 +23,7 @@ UNHEALTHY_AFTER_S = 3.0
 
 
 @router.get("/status")
-async def workers_status(services: ServicesDep) -> dict[str, Any]:
+async def workers_status(services: ServicesDep, caller: CallerDep) -> dict[str, Any]:
     """Return the state, memory and queue of every worker, fresh within two seconds."""
     beats = await asyncio.to_thread(services.workforce.beats)
     tenants = await asyncio.to_thread(services.workforce.memory_tenants)
@@ -32,6 +35,7 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
     rows = [_row(worker, beats, tenants, depths, now_s) for worker in workers()]
     for row in rows:
         row["models"] = models_of(row["id"], declared, row["models"])
+        row["currentJob"] = await _seen(services, caller, row["currentJob"])
     gpus = {
         f"{beat.host}:{gpu['index']}": {**gpu, "host": beat.host}
         for beat in beats
@@ -43,6 +47,16 @@ async def workers_status(services: ServicesDep) -> dict[str, Any]:
         "gpus": list(gpus.values()),
         "observedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
+
+
+async def _seen(services: Services, caller: Caller, job_id: str | None) -> str | None:
+    """Return a job's id to whom it is there for."""
+    if job_id is None or caller.is_admin:
+        return job_id
+    try:
+        return job_id if caller.sees(await services.jobs.owner(job_id)) else None
+    except (JobNotFound, DatabaseUnavailable):  # forgotten a moment ago, or not to be known now
+        return None
 
 
 def _row(

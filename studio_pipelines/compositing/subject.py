@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 from resources.lease import Lease
 from resources.model_cache import ModelSource, Precision
 from resources.model_folder import InstalledModel
-from resources.model_shelf import AUTO
-from resources.model_store import ModelStore
+from resources.model_shelf import AUTO, ModelShelf
 from studio_pipelines.compositing.cutting import Means
 from studio_pipelines.compositing.parameters import FAST, FAST_MODEL, VfxComposite
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.media.interruptible import run_interruptibly
+from studio_pipelines.model_choice import ChosenModel, ModelIdentity
 from studio_pipelines.models.matting_roles import SUBJECT_ROLE, TRIMAP_ROLE
-from studio_pipelines.operation import ModelIdentity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +60,7 @@ class SubjectFinder:
         return run_interruptibly(lambda: network.find(codes), stop=network.stop)
 
 
-def choose_finder(models: ModelStore, params: VfxComposite, *, is_needed: bool) -> SubjectFinder:
+def choose_finder(models: ModelShelf, params: VfxComposite, *, is_needed: bool) -> SubjectFinder:
     """Return what a request asks for.
 
     Args:
@@ -75,12 +74,12 @@ def choose_finder(models: ModelStore, params: VfxComposite, *, is_needed: bool) 
         ModelNotInstalled: It is not here.
         InvalidParameter: It is for trimaps, and another way of refining is asked for.
     """
-    name = params.model
-    edges = _edges(models, name)
+    edges = _edges(models, params.model)
     if edges is not None:
         if params.refine not in (None, "closedForm"):
             raise InvalidParameter(
-                f"{name} refines the matte in the place of closedForm; refine is {params.refine}.",
+                f"{params.model} refines the matte in the place of closedForm; refine is "
+                f"{params.refine}.",
                 field="refine",
                 hint="Leave refine out, or take another model.",
             )
@@ -88,20 +87,34 @@ def choose_finder(models: ModelStore, params: VfxComposite, *, is_needed: bool) 
         return SubjectFinder(ModelIdentity.of(edges), _source(subject), _source(edges))
     if not is_needed:
         return SubjectFinder(BUILTIN)
-    found = _subject(models, FAST_MODEL if name == FAST else name)
+    found = _subject(models, params.model)
     return SubjectFinder(ModelIdentity.of(found), _source(found))
 
 
-def _edges(models: ModelStore, name: str) -> InstalledModel | None:
+def chosen_models(params: VfxComposite, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    """Return the models of a request whose subject has yet to be found.
+
+    Raises:
+        UnknownModel: No such model is declared.
+        LicenceRefused: The policy does not admit it.
+        ModelNotInstalled: It is not here.
+    """
+    edges = _edges(shelf, params.model)
+    if edges is None:
+        return (ChosenModel.of(_subject(shelf, params.model)),)
+    return ChosenModel.of(edges), ChosenModel.of(_subject(shelf, AUTO))
+
+
+def _edges(models: ModelShelf, name: str) -> InstalledModel | None:
     """Return the network for trimaps that is asked for by its name."""
-    declared = models.shelf.for_worker(WORKER, TRIMAP_ROLE)
+    declared = models.for_worker(WORKER, TRIMAP_ROLE)
     if name not in {one.name for one in declared}:
         return None
     return models.choose(WORKER, name, TRIMAP_ROLE)
 
 
-def _subject(models: ModelStore, name: str) -> InstalledModel:
-    return models.choose(WORKER, name, SUBJECT_ROLE)
+def _subject(models: ModelShelf, name: str) -> InstalledModel:
+    return models.choose(WORKER, FAST_MODEL if name == FAST else name, SUBJECT_ROLE)
 
 
 def _source(installed: InstalledModel | None) -> ModelSource | None:

@@ -117,7 +117,7 @@ class DemucsSeparation:
 
     def _passes(self, sound: Sound, mean: float, deviation: float) -> list["_Pass"]:
         """Lay out each model's passes; shifts are drawn in upstream's order."""
-        rng = random.Random(self._settings.seed)  # noqa: S311  nothing secret
+        rng = random.Random(self._settings.seed)  # noqa: S311  nothing secret  # nosec B311
         most = int(MOST_SHIFT_S * self.sample_rate_hz)
         passes: list[_Pass] = []
         for network in self._bag.networks:

@@ -27,6 +27,7 @@ from studio_pipelines.operation import (
     Parameters,
     studio_op,
 )
+from studio_pipelines.seeds import Seed, drawn
 
 if TYPE_CHECKING:
     from studio_pipelines.media.audio import AudioClip
@@ -67,7 +68,7 @@ class AudioDemix(Parameters):
     segment: float | None = Field(
         None, gt=0, le=60, description="Demucs: length of its segments in seconds."
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="Of the random shifts.")
+    seed: Seed = Field(0, description="Of the random shifts; random draws one.")
     format: Literal["wav16", "wav24", "float32", "flac", "mp3"] = Field(
         "wav24", description="Format of the stems; wav16, wav24 and float32 are WAV files."
     )
@@ -98,7 +99,7 @@ def audio_demix(
     from studio_pipelines.models.stem_engines import Tuning, window_sizes
 
     installed = models.choose(WORKER, params.model)
-    tuning = Tuning(params.shifts, params.overlap, params.segment, params.seed)
+    tuning = Tuning(params.shifts, params.overlap, params.segment, drawn(params.seed))
     tiles = window_sizes(installed.declaration.engine, installed.name, tuning)
     settings = _settings(params)
     progress.report(0.0, "decoding")
@@ -123,7 +124,7 @@ def audio_demix(
         metrics={
             "audioSeconds": clip.duration_s,
             **demix_report.metrics(demix),
-            "seed": params.seed,
+            "seed": tuning.seed,
             **lease.describe(),
         },
         verification=demix_report.verification(demix),

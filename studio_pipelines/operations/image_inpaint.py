@@ -1,6 +1,5 @@
 """Inpaint a picture: remove an object, fill a hole, or extend the canvas."""
 
-import secrets
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -32,6 +31,7 @@ from studio_pipelines.operation import (
     OperationResult,
     studio_op,
 )
+from studio_pipelines.seeds import drawn
 from studio_pipelines.segmenting.clicked import Clicker
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def image_inpaint(
     """Replace what a mask covers with what fits around it; every other pixel stays as it is."""
     from studio_pipelines.media import inpaint_output as output
 
-    seed = secrets.randbelow(2**31) if params.seed == "random" else params.seed
+    seed = drawn(params.seed)
     choice = params.model_dump(include=set(DiffusionSettings.FIELDS))
     worker = choose_worker(models, params.model, DiffusionSettings(**choice, seed=seed))
     progress.report(0.0, "decoding")

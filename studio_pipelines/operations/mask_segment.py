@@ -11,9 +11,11 @@ from resources.artifacts import ArtifactStore
 from resources.embedding_cache import EmbeddingCache
 from resources.forecast import size_class
 from resources.gpu import Gpu
+from resources.model_shelf import ModelShelf
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.media.sniff import PNG, Media
+from studio_pipelines.model_choice import ChosenModel
 from studio_pipelines.operation import ModelIdentity, Operation, OperationResult, studio_op
 from studio_pipelines.segmenting import results
 from studio_pipelines.segmenting.finding import (
@@ -51,7 +53,7 @@ def mask_segment(
 ) -> OperationResult:
     """Find what clicks, a box or a rough mask mean in a picture, its subject, or all it shows."""
     require_what_fits(params, mask)
-    network = choose_network(models, params.model, subject=params.subject)
+    network = choose_network(models.shelf, params.model, subject=params.subject)
     source = network_source(network)
     progress.report(0.0, "decoding")
     sight = Sight(artifacts, embeddings, network, image)
@@ -126,6 +128,10 @@ def _decoded(artifacts: ArtifactStore, mask: Artifact | None) -> "Picture | None
         return shared_decoder().picture(path, field="mask")
 
 
+def _models(params: MaskSegment, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    return (ChosenModel.of(choose_network(shelf, params.model, subject=params.subject)),)
+
+
 def _preload() -> None:
     import numpy as np
     import onnxruntime  # noqa: F401  slow to import
@@ -151,6 +157,7 @@ OPERATION = Operation(
     lane="image",
     accepts={"image": (Media.IMAGE,), "mask": (Media.IMAGE,)},
     returns=Media.IMAGE,
+    chooses=_models,
     preload=_preload,
     warm_up=_warm_up,
     examples={

@@ -13,7 +13,7 @@ from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.compositing.material import is_video, open_material
 from studio_pipelines.compositing.parameters import VfxComposite, require_what_fits
-from studio_pipelines.compositing.subject import WORKER, choose_finder
+from studio_pipelines.compositing.subject import WORKER, choose_finder, chosen_models
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, OperationResult, studio_op
 
@@ -43,7 +43,7 @@ def vfx_composite(
     with open_material(
         artifacts, foreground, background=background, trimap=trimap, mask=mask
     ) as material:
-        finder = choose_finder(models, params, is_needed=material.needs_subject)
+        finder = choose_finder(models.shelf, params, is_needed=material.needs_subject)
         lease = gpu.lease(
             finder.identity.name,
             size_class(material.megapixels, "megapixels"),
@@ -97,6 +97,7 @@ OPERATION = Operation(
         "mask": (Media.IMAGE,),
     },
     returns=Media.IMAGE,
+    chooses=chosen_models,
     preload=_preload,
     warm_up=_warm_up,
     examples={

@@ -54,7 +54,7 @@ class Clicker:
         from studio_pipelines.media.picture import Picture
 
         try:
-            network = choose_network(self.models, AUTO, subject=False)
+            network = choose_network(self.models.shelf, AUTO, subject=False)
         except ModelNotInstalled as error:
             raise ModelNotInstalled(error.message, field="points", hint=error.hint) from error
         sight = Sight(self.artifacts, self.embeddings, network, image, decoded=picture)

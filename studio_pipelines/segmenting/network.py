@@ -6,7 +6,7 @@ from typing import Any
 from resources.model_cache import ModelSource
 from resources.model_declaration import MAIN_ROLE
 from resources.model_folder import InstalledModel
-from resources.model_store import ModelStore
+from resources.model_shelf import ModelShelf
 
 WORKER = "mask-segmenter"
 SUBJECT_ROLE = "subject"
@@ -16,7 +16,7 @@ _PROMPTED_MIB, _SUBJECT_MIB = 350, 1200
 _MIB_PER_MEGAPIXEL = 8
 
 
-def choose_network(models: ModelStore, name: str, *, subject: bool) -> InstalledModel:
+def choose_network(models: ModelShelf, name: str, *, subject: bool) -> InstalledModel:
     """Return the model that a request asks for.
 
     Raises:

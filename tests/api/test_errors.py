@@ -1,11 +1,17 @@
 """Faults as problem documents, through the app that FastAPI really runs."""
 
+import socket
+from urllib.parse import urlsplit
+
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
+from running_studio import RunningStudio
 
 from api.errors import RETRY_AFTER_S, NotBuilt, WorkersAway, install_error_handlers
 from studio_pipelines.errors import StudioError, UnusableMedia
+from studio_pipelines.log_format import set_log_format
 
 SECRET = "/srv/secret/path"
 
@@ -79,3 +85,32 @@ def test_faults_that_the_framework_finds_look_the_same(client: httpx.Client) -> 
     missing = client.get("/elsewhere")
     assert missing.status_code == 404
     assert missing.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.stack
+def test_an_upload_that_breaks_off_holds_nobody_up_and_fills_no_log(studio: RunningStudio) -> None:
+    log = studio.stack.data_dir / "logs" / "api.log"
+    before = log.stat().st_size
+    parts = urlsplit(studio.stack.api_url)
+    for _ in range(5):
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(
+                b"POST /api/assets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\nabc"
+            )
+            assert studio.client.get("/healthz", timeout=5).status_code == 200
+    assert studio.client.get("/healthz", timeout=5).status_code == 200
+    assert "Traceback" not in log.read_bytes()[before:].decode()
+
+
+def test_a_traceback_in_the_log_has_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    set_log_format()
+    token = "sk_" + "very-secret" * 2
+    try:
+        {}[len(token)]
+    except KeyError:
+        structlog.get_logger("test").exception("it failed")
+    structlog.reset_defaults()
+    written = capsys.readouterr().out
+    assert "it failed" in written
+    assert "KeyError" in written
+    assert token not in written

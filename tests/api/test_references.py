@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 from twelfth_operation.file_copy import OPERATION
 
+from api.callers import LOCAL
 from api.errors import InvalidRequest
 from api.fetch_policy import FetchPolicy
 from api.intake import UNKNOWN_MEDIA_TYPE, Intake
@@ -25,7 +26,7 @@ def resolve(
 ) -> dict[str, str | list[str]]:
     """Resolve the inputs of one request, which keeps its files only if all goes well."""
     resolver = ReferenceResolver(store, FetchPolicy(max_bytes=LIMIT), LIMIT)
-    with Intake(store, LIMIT) as intake:
+    with Intake(store, LIMIT, LOCAL) as intake:
         return asyncio.run(resolver.resolve_all(OPERATION.accepts, inputs, intake))
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
+from api.callers import LOCAL
 from api.errors import BadJson, InvalidRequest, UploadTooLarge
 from api.intake import Intake
 from api.request_body import MAX_JSON_BYTES, read_body
@@ -61,7 +62,7 @@ def read(store: ArtifactStore, request: httpx.Request, piece_bytes: int = 7) -> 
     scope = {"type": "http", "headers": [(k.lower(), v) for k, v in request.headers.raw]}
 
     async def take() -> dict[str, Any]:
-        with Intake(store, LIMIT) as intake:
+        with Intake(store, LIMIT, LOCAL) as intake:
             return await read_body(Request(scope, receive), intake, Title)
 
     return asyncio.run(take())

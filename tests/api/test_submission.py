@@ -15,7 +15,7 @@ from api.job_order import JobOrder, OpOrder
 from api.submission import JobSubmissionService
 from api.workforce import Workforce
 from resources.artifacts import ArtifactStore
-from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG
+from resources.run_tags import MAX_RUNTIME_TAG, OWNER_TAG, PRIORITY_TAG
 from studio_pipelines.instance import open_instance
 
 pytestmark = pytest.mark.stack
@@ -94,4 +94,4 @@ def test_an_order_becomes_the_config_and_the_tags_of_its_run() -> None:
     assert order.run_config() == {
         "ops": {"file_copy": {"config": {"seconds_taken": 1.0}, "inputs": {"image": "ast_1"}}}
     }
-    assert order.tags() == {PRIORITY_TAG: "7", MAX_RUNTIME_TAG: "60"}
+    assert order.tags() == {OWNER_TAG: "local", PRIORITY_TAG: "7", MAX_RUNTIME_TAG: "60"}

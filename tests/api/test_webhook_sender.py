@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from api.fetch_policy import FetchPolicy
-from api.webhook_post import Attempt, WebhookPost, kept_secret
+from api.webhook_post import Attempt, WebhookPost, own_secret
 from api.webhook_sender import JITTER, after
 from resources.webhook_log import Delivery
 from studio_pipelines.settings import load_settings
@@ -58,16 +58,16 @@ def test_the_usual_waits_take_a_day_and_no_more() -> None:
 def test_a_signature_is_what_the_public_library_verifies(tmp_path: Path) -> None:
     from datetime import UTC, datetime
 
-    post = WebhookPost(FetchPolicy(), kept_secret(tmp_path))
+    post = WebhookPost(FetchPolicy(), own_secret(tmp_path))
     payload = '{"type": "job.completed", "data": {"name": "é"}}'
     headers = post._headers("msg_1", datetime.now(UTC), payload)
-    verified = Webhook(kept_secret(tmp_path)).verify(payload, headers)
+    verified = Webhook(own_secret(tmp_path)).verify(payload, headers)
     assert verified["data"]["name"] == "é"
 
 
 def test_the_secret_is_drawn_once_and_kept_to_its_owner(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
-        drawn = set(threads.map(lambda _: kept_secret(tmp_path), range(16)))
+        drawn = set(threads.map(lambda _: own_secret(tmp_path), range(16)))
     assert len(drawn) == 1
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

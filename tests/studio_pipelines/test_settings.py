@@ -93,3 +93,29 @@ def test_importing_settings_imports_nothing_heavy() -> None:
         [sys.executable, "-c", source], cwd=root, capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "needs_keys"),
+    [
+        ("127.0.0.1", False),
+        ("127.0.0.53", False),
+        ("localhost", False),
+        ("::1", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("192.168.1.2", True),
+        ("studio.internal", True),
+        ("localhost.example.org", True),
+    ],
+)
+def test_keys_are_off_on_loopback_alone(host: str, needs_keys: bool) -> None:
+    assert load_settings(host=host).needs_keys is needs_keys
+    assert load_settings(host=host, require_keys=True).needs_keys is True
+
+
+@pytest.mark.parametrize("origin", ["*", "example.org", "https://example.org/", "file://x", "null"])
+def test_a_site_is_named_by_its_exact_origin(origin: str) -> None:
+    assert load_settings(cors_origins=("https://example.org:8443",)).cors_origins
+    with pytest.raises(ValidationError, match="no origin"):
+        load_settings(cors_origins=(origin,))
