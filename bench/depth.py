@@ -88,18 +88,23 @@ class Ways:
         self._finder = load_subject_network(subject.folder, said.engine, said.options)
 
     def constant(self, pixels: NDArray[np.uint8]) -> Floats:
+        """Nothing is nearer than anything else."""
         return np.zeros(pixels.shape[:2], np.float32)
 
     def ramp(self, pixels: NDArray[np.uint8]) -> Floats:
+        """What is low is near."""
         return ramp_with_subject(np.zeros(pixels.shape[:2], np.float32))
 
     def ramp_and_subject(self, pixels: NDArray[np.uint8]) -> Floats:
+        """And the subject stands there."""
         return ramp_with_subject(self._subject(pixels, *pixels.shape[:2]))
 
     def network(self, pixels: NDArray[np.uint8]) -> Floats:
+        """What the model makes of a picture before the prior."""
         return self._at_size(self._network.estimate(pixels, 384).values, pixels)
 
     def shipped(self, pixels: NDArray[np.uint8]) -> Floats:
+        """What the operation gives."""
         values = self._network.estimate(pixels, 384).values
         prior = ramp_with_subject(self._subject(pixels, *values.shape))
         return self._at_size(blended(values, prior, self.weight), pixels)

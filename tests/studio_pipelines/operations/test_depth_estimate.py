@@ -306,20 +306,21 @@ def test_a_video_comes_as_deep_grey_and_as_a_film_to_look_at(desk: Desk, tmp_pat
     assert len(stored["preview"][1]) == 7
 
 
-WRONG: dict[str, tuple[dict[str, Any], dict[str, bytes], str, str]] = {
-    "nothing": ({}, {}, "invalid_parameter", "image"),
-    "metres of what tells none": ({"model": RELATIVE, "mode": "metric"}, {"image": b"x"}, "invalid_parameter", "mode"),
-    "a limit in metres of none": ({"model": RELATIVE, "max_depth": 3.0}, {"image": b"x"}, "invalid_parameter", "maxDepth"),
-    "no outputs": ({"model": RELATIVE, "outputs": []}, {"image": b"x"}, "invalid_parameter", "outputs"),
-    "a film's output": ({"model": RELATIVE, "outputs": ["depth"]}, {"image": b"x"}, "invalid_parameter", "outputs"),
-    "an unknown model": ({"model": "midas"}, {"image": b"x"}, "unknown_model", "model"),
-    "no picture": ({"model": RELATIVE}, {"image": b"not a picture at all"}, "unsupported_media", "image"),
-    "half a picture": ({"model": RELATIVE}, {"image": encoded(ODD["a line"])[:60]}, "unusable_media", "image"),
-}  # fmt: skip
+ANY = {"image": b"x"}
+WRONG: dict[str, tuple[dict[str, Any], dict[str, bytes], tuple[str, str]]] = {
+    "nothing": ({}, {}, ("invalid_parameter", "image")),
+    "metres of what tells none": ({"mode": "metric"}, ANY, ("invalid_parameter", "mode")),
+    "a limit in metres of none": ({"max_depth": 3.0}, ANY, ("invalid_parameter", "maxDepth")),
+    "no outputs": ({"outputs": []}, ANY, ("invalid_parameter", "outputs")),
+    "a film's output": ({"outputs": ["depth"]}, ANY, ("invalid_parameter", "outputs")),
+    "an unknown model": ({"model": "midas"}, ANY, ("unknown_model", "model")),
+    "no picture": ({}, {"image": b"not a picture at all"}, ("unsupported_media", "image")),
+    "half a picture": ({}, {"image": encoded(ODD["a line"])[:60]}, ("unusable_media", "image")),
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_cannot_be_done_is_refused(desk: Desk, name: str) -> None:
-    config, files, code, field = WRONG[name]
-    problem = desk.refused(config, **files)
-    assert (problem["code"], problem["field"]) == (code, field)
+    config, files, fault = WRONG[name]
+    problem = desk.refused({"model": RELATIVE, **config}, **files)
+    assert (problem["code"], problem["field"]) == fault
