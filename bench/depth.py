@@ -84,6 +84,7 @@ class Ways:
         said = subject.declaration
         self.weight = float(depth.declaration.options["prior_weight"])
         self.subject_name = subject.name
+        self._found: dict[int, Floats] = {}
         self._network = load_depth_network("studio-depth", depth.folder, "cpu")
         self._finder = load_subject_network(subject.folder, said.engine, said.options)
 
@@ -113,9 +114,11 @@ class Ways:
         return at_full_size(values, scaled_codes(Picture(pixels), *values.shape), pixels)
 
     def _subject(self, pixels: NDArray[np.uint8], height: int, width: int) -> Floats:
-        side = self._finder.side_px
-        seen: Any = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
-        found = self._finder.find(seen.astype(np.float32) / 255)
+        side, key = self._finder.side_px, hash(pixels.tobytes())
+        if key not in self._found:
+            seen: Any = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+            self._found[key] = self._finder.find(seen.astype(np.float32) / 255)
+        found = self._found[key]
         scaled: Any = cv2.resize(found, (width, height), interpolation=cv2.INTER_AREA)
         return np.clip(scaled, 0, 1)
 

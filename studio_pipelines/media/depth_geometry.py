@@ -64,7 +64,7 @@ def distances(values: _Floats, low: float, high: float) -> _Floats:
     """
     share = (values - np.float32(low)) / np.float32(max(high - low, 1e-12))
     far = np.float32(1 / ASSUMED_RATIO)
-    return 1 / (far + (1 - far) * np.clip(share, 0, 1))
+    return (1 / (far + (1 - far) * np.clip(share, 0, 1))).astype(np.float32)
 
 
 def points(

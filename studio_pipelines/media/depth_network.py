@@ -24,15 +24,17 @@ class NetworkDepth:
 
 
 class DepthNetwork(Protocol):
-    """A network that estimates depth from one picture.
+    """A network that estimates depth from one picture."""
 
-    Attributes:
-        quantity: What its values are.
-        usual_side_px: Side that a picture is scaled to for it, where nobody asks for another.
-    """
+    @property
+    def quantity(self) -> Quantity:
+        """What its values are."""
+        ...
 
-    quantity: Quantity
-    usual_side_px: int
+    @property
+    def usual_side_px(self) -> int:
+        """Side that a picture is scaled to for it, where nobody asks for another."""
+        ...
 
     def estimate(self, codes: NDArray[np.uint8], side_px: int) -> NetworkDepth:
         """Estimate a picture's depth.

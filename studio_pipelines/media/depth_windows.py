@@ -136,11 +136,11 @@ def _fitted(values: _Floats, cells: tuple[slice, slice]) -> _Floats:
 
 def _share(cells: tuple[slice, slice], grid: Grid) -> NDArray[np.float64]:
     """Return what a window counts at each place: less towards edges that others lie beyond."""
-    ramps = []
+    ramps: list[NDArray[np.float64]] = []
     for part, count in zip(cells, (grid.height, grid.width), strict=True):
         length = part.stop - part.start
-        place = np.arange(length) + 0.5
-        before = place if part.start > 0 else np.full(length, float(length))
-        after = length - place if part.stop < count else np.full(length, float(length))
+        place: Any = np.arange(length) + 0.5
+        before: Any = place if part.start > 0 else np.full(length, float(length))
+        after: Any = length - place if part.stop < count else np.full(length, float(length))
         ramps.append(np.minimum(1.0, np.minimum(before, after) / (0.25 * length)))
     return ramps[0][:, None] * ramps[1]

@@ -67,7 +67,7 @@ class DepthAnything:
         Raises:
             Stopped: :meth:`stop` was called.
         """
-        height, width = fitted_size(*codes.shape[:2], side_px, self._patch_px)
+        height, width = fitted_size(codes.shape[0], codes.shape[1], side_px, self._patch_px)
         picture = Image.fromarray(np.ascontiguousarray(codes))
         seen = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
         values = _planes(seen.astype(np.float32) / 255, _IMAGENET).to(self._device)
@@ -84,7 +84,7 @@ class DepthAnything:
 class DepthPro:
     """Depth Pro, ready to run on a device."""
 
-    quantity: Final = "metres"
+    quantity: Quantity = "metres"
 
     def __init__(self, model: Any, device: str) -> None:
         """Take a loaded model and its device."""
@@ -93,12 +93,13 @@ class DepthPro:
         self.usual_side_px = round(config.patch_size / min(config.scaled_images_ratios))
         self._watch = Stoppable(model)
 
-    def estimate(self, codes: NDArray[np.uint8], _side_px: int) -> NetworkDepth:
+    def estimate(self, codes: NDArray[np.uint8], side_px: int) -> NetworkDepth:  # noqa: ARG002
         """Estimate a picture's depth, in metres, and its focal length.
 
         Args:
             codes: sRGB code values, shape (height, width, 3); they are stretched to the one square
                 that the network is made for.
+            side_px: Not asked for.
 
         Raises:
             Stopped: :meth:`stop` was called.
@@ -130,7 +131,7 @@ def _stretched(plane: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
     return scaled
 
 
-def _planes(codes: NDArray[np.float32], normal: Any) -> torch.Tensor:
+def _planes(codes: Any, normal: Any) -> torch.Tensor:
     mean, spread = (np.array(row, np.float32) for row in normal)
     planes = ((codes - mean) / spread).transpose(2, 0, 1)[None]
     return torch.from_numpy(np.ascontiguousarray(planes, np.float32))

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from studio_pipelines.errors import UnusableModel
-from studio_pipelines.media.depth_network import NetworkDepth
+from studio_pipelines.media.depth_network import NetworkDepth, Quantity
 from studio_pipelines.models.depth_head import DepthHead
 from studio_pipelines.models.stoppable import Stoppable
 from studio_pipelines.models.tiny_vit import MULTIPLE_PX, TinyVit, weights_in
@@ -61,7 +61,7 @@ def convert(source: Path, target: Path) -> None:
 class StudioDepth:
     """The encoder and the head, ready to run."""
 
-    quantity: Final = "inverse"
+    quantity: Quantity = "inverse"
     usual_side_px = SIDE_PX
 
     def __init__(self, encoder: TinyVit, head: DepthHead, device: str) -> None:
