@@ -1,7 +1,7 @@
 """The sheet of ``docs/depth.jpg``: twelve photos, each beside its depth by the embedded model.
 
-Run: ``python -m bench.depth_sheet [--packages FOLDER]``, a folder of :mod:`bench.depth_truth`. Yellow
-is near. None of the photos was learned from.
+Run: ``python -m bench.depth_sheet [--packages FOLDER]``, a folder of :mod:`bench.depth_truth`.
+Yellow is near. None of the photos was learned from.
 """
 
 import argparse

@@ -28,6 +28,7 @@ def main() -> None:
         "--scenes", type=int, default=719, help="numbers tried; some show too little"
     )
     parser.add_argument("--steps", type=int, default=1100)
+    parser.add_argument("--until", type=int, default=900, help="step whose weights are kept")
     given = parser.parse_args()
     folder = given.folder
     if given.stage == "people":
@@ -49,7 +50,8 @@ def main() -> None:
     elif given.stage == "learn":
         from training.depth.learning import learn
 
-        learn(folder / "encoded", given.steps, folder / "head.safetensors", given.processes)
+        target = folder / "head.safetensors"
+        learn(folder / "encoded", given.steps, target, given.processes, given.until)
     else:
         _blend(folder)
 

@@ -85,20 +85,23 @@ def _alone(example: Example) -> tuple[list[Tensor], Tensor]:
     return _stacked([example])
 
 
-def learn(folder: Path, steps: int, target: Path, processes: int = 1) -> None:
+def learn(
+    folder: Path, steps: int, target: Path, processes: int = 1, until: int | None = None
+) -> None:
     """Learn in so many steps, and keep the head's weights and what was told of them.
 
-    The first scenes, by number, are kept for validation. Each process of one thread takes its part
+    The first scenes, by number, are kept for validation. ``until`` ends it at an earlier step of
+    the same schedule, by when the rates are low. Each process of one thread takes its part
     of a batch: threads that share a small step wait for each other, and longer on a busy machine.
     """
     with tempfile.TemporaryDirectory() as meeting:
         address = f"file://{meeting}/store"
-        arguments = (processes, address, folder, steps, target)
+        arguments = (processes, address, folder, steps, target, until or steps)
         torch.multiprocessing.spawn(_learn, arguments, nprocs=processes)
 
 
 def _learn(
-    place: int, processes: int, address: str, folder: Path, steps: int, target: Path
+    place: int, processes: int, address: str, folder: Path, steps: int, target: Path, until: int
 ) -> None:
     torch.distributed.init_process_group("gloo", address, world_size=processes, rank=place)
     torch.set_num_threads(1)
@@ -126,6 +129,8 @@ def _learn(
             print(f"{step}: {running / _TOLD_EACH:.3f}, {per_step_s:.2f} s a step", flush=True)
             running = 0.0
             _store(head, target)
+        if step == until:
+            break
     if place == 0:
         _store(head, target)
         print(f"{len(examples)} scenes; validation {validation_loss(head, validation):.3f}")
