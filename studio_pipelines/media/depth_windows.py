@@ -136,11 +136,19 @@ def _fitted(values: _Floats, cells: tuple[slice, slice]) -> _Floats:
 
 def _share(cells: tuple[slice, slice], grid: Grid) -> NDArray[np.float64]:
     """Return what a window counts at each place: less towards edges that others lie beyond."""
-    ramps: list[NDArray[np.float64]] = []
-    for part, count in zip(cells, (grid.height, grid.width), strict=True):
-        length = part.stop - part.start
-        place: Any = np.arange(length) + 0.5
-        before: Any = place if part.start > 0 else np.full(length, float(length))
-        after: Any = length - place if part.stop < count else np.full(length, float(length))
-        ramps.append(np.minimum(1.0, np.minimum(before, after) / (0.25 * length)))
+    ramps = [
+        _ramp(part.start > 0, part.stop < count, part.stop - part.start)
+        for part, count in zip(cells, (grid.height, grid.width), strict=True)
+    ]
     return ramps[0][:, None] * ramps[1]
+
+
+def _ramp(rises: bool, falls: bool, length: int) -> NDArray[np.float64]:
+    """Return 0 to 1 over a quarter of the length at the ends where others overlap."""
+    places = np.arange(length, dtype=np.float64) + 0.5
+    shares = np.ones(length)
+    if rises:
+        shares = np.minimum(shares, places / (0.25 * length))
+    if falls:
+        shares = np.minimum(shares, (length - places) / (0.25 * length))
+    return shares
