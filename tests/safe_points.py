@@ -202,7 +202,7 @@ CASES = (
     "30min-shaped",
 )
 DEMIX_CASES = ("demix-2", "demix-4")
-COMPOSITE_CASE = "composite"
+COMPOSITE_CASE, DEPTH_CASE = "composite", "depth"
 SEGMENT_CASES = ("segment", "segment-auto")
 
 
@@ -210,6 +210,8 @@ def job_of_case(bench: Bench, case: str, megapixels: float, minutes: float) -> J
     """Make the inputs of one large job, and warm its operation up."""
     if case == COMPOSITE_CASE:
         job = composite_job(bench, megapixels)
+    elif case == DEPTH_CASE:
+        job = depth_job(bench, megapixels)
     elif case in SEGMENT_CASES:
         job = segment_job(bench, case, megapixels)
     elif case in DEMIX_CASES:
@@ -296,13 +298,28 @@ def composite_job(bench: Bench, megapixels: float) -> Job:
     return Job(OPERATION, inputs, config | {"outputs": ["composite", "foreground", "alpha", "exr"]})
 
 
+def depth_job(bench: Bench, megapixels: float) -> Job:
+    """Estimate a picture's depth, and give back all that there is of it."""
+    from studio_pipelines.operations.depth_estimate import OPERATION
+
+    inputs = {"image": bench.keep_picture(picture(megapixels, "uint8"))}
+    outputs = ["png16", "exr", "npy", "preview", "normals", "pointcloud"]
+    return Job(OPERATION, inputs, {"model": "studio-depth-small", "outputs": outputs})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", default=CASES)
     parser.add_argument("--megapixels", type=float, default=100)
     parser.add_argument("--minutes", type=float, default=30)
     arguments = parser.parse_args()
-    for case in arguments.cases or (*CASES, *DEMIX_CASES, *SEGMENT_CASES, COMPOSITE_CASE):
+    for case in arguments.cases or (
+        *CASES,
+        *DEMIX_CASES,
+        *SEGMENT_CASES,
+        COMPOSITE_CASE,
+        DEPTH_CASE,
+    ):
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(Path(folder))
             job = job_of_case(bench, case, arguments.megapixels, arguments.minutes)

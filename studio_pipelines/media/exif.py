@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 _EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
+_FOCAL_LENGTH_35MM, _SHORT = 0xA405, 3
 _DESCRIPTIVE_TAGS = frozenset(
     (
         *(0x010E, 0x010F, 0x0110),  # description, make, model
@@ -63,6 +64,22 @@ def carried_exif(block: bytes | memoryview) -> bytes | None:
     header = struct.pack("<2sHI", b"II", 42, 8)
     rewritten = header + _serialise(found, (), offset=8)
     return rewritten if len(rewritten) <= _MAX_BLOCK_BYTES else None
+
+
+def focal_length_35mm(block: bytes) -> float | None:
+    """Return the focal length in millimetres on 35 mm film (tag 0xA405) of an EXIF block.
+
+    Args:
+        block: From :func:`carried_exif`.
+
+    Returns:
+        None where it is not told: 0 stands for unknown.
+    """
+    found = _parse(block)
+    for entry in found.exif if found is not None else ():
+        if entry.tag == _FOCAL_LENGTH_35MM and entry.type == _SHORT:
+            return float(int.from_bytes(entry.value[:2], "little")) or None
+    return None
 
 
 def graft_exif(file: BinaryIO, exif: bytes) -> None:

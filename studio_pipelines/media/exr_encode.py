@@ -19,22 +19,28 @@ _BAND_PIXELS: Final = 1 << 20
 
 
 def encode_exr(
-    picture: Picture, path: Path, *, samples: Sample = "half", colour_space: str | None = None
+    picture: Picture,
+    path: Path,
+    *,
+    samples: Sample = "half",
+    colour_space: str | None = None,
+    channels: tuple[str, ...] = _CHANNELS,
 ) -> EncodedPicture:
     """Write a picture to an OpenEXR file, losslessly compressed.
 
     Args:
-        picture: float32, RGB or RGBA. Straight alpha is multiplied into the colours, as the format
-            wants it. Values beyond a half's 65504 are held to it.
+        picture: float32, RGB or RGBA, or one plane. Straight alpha is multiplied into the colours,
+            as the format wants it. Values beyond a half's 65504 are held to it.
         path: The file, created or overwritten; removed again when encoding fails.
         samples: 16- or 32-bit floating point.
         colour_space: Name of the values' colour space, kept in the file.
+        channels: The planes' names; ``Z`` is depth.
 
     Raises:
         OSError: The disk is full, read-only or fails.
     """
     spec = OpenImageIO.ImageSpec(picture.width_px, picture.height_px, picture.channels, samples)
-    spec.channelnames = _CHANNELS[: picture.channels]
+    spec.channelnames = channels[: picture.channels]
     spec.attribute("compression", "zip")
     if colour_space is not None:
         spec.attribute("oiio:ColorSpace", colour_space)

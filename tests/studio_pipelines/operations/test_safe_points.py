@@ -56,7 +56,7 @@ def check(told: Any, settling: int = SETTLING) -> None:
     assert max(settled) <= 1.15 * min(settled), settled
 
 
-@pytest.mark.parametrize("case", ["100mp-16", "30min", "demix-2", "segment-auto"])
+@pytest.mark.parametrize("case", ["100mp-16", "30min", "demix-2", "segment-auto", "depth"])
 def test_an_interrupt_ends_a_job_soon_and_leaves_nothing(case: str, tmp_path: Path) -> None:
     check(interrupt(case, megapixels=6, minutes=0.5, times=8, tmp_path=tmp_path))
 
@@ -84,7 +84,18 @@ def longest_gap(job: Job, bench: Bench) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "case",
-    ["grey", "8k-mask", "100mp-16", "cube", "float", "30min", "demix-4", "composite", "segment"],
+    [
+        "grey",
+        "8k-mask",
+        "100mp-16",
+        "cube",
+        "float",
+        "30min",
+        "demix-4",
+        "composite",
+        "segment",
+        "depth",
+    ],
 )
 def test_no_native_call_keeps_the_thread_for_long(case: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path)
@@ -92,7 +103,8 @@ def test_no_native_call_keeps_the_thread_for_long(case: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "case", ["cube", "8k-mask", "30min-aac", "30min-shaped", "demix-4", "composite", "segment"]
+    "case",
+    ["cube", "8k-mask", "30min-aac", "30min-shaped", "demix-4", "composite", "segment", "depth"],
 )
 def test_no_native_call_keeps_the_thread_in_a_small_job(case: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path)

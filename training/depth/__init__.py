@@ -1,0 +1,1 @@
+"""How the weights of studio-depth-small are made: scenes are rendered, encoded and learned from."""
