@@ -1,11 +1,11 @@
 """The sheet of ``docs/depth.jpg``: twelve photos, each beside its depth by the embedded model.
 
-Run: ``python -m bench.depth_sheet [--packages FOLDER]``, a folder of :mod:`bench.depth_truth`.
-Yellow is near. None of the photos was learned from.
+Run: ``python -m bench.depth_sheet --photos FOLDER``, a folder in which scikit-image, scikit-learn,
+Matplotlib and Debian's opencv-doc are unpacked, for the photos that are no samples
+(``docs/samples.md`` has their authors). Yellow is near. None of the photos was learned from.
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.composite_sheet import shown
 from bench.depth import Ways
-from bench.depth_truth import fetch, known_pictures
+from bench.photos_sheet import found
 from studio_pipelines.media.depth_map import colour_table, coloured, mapped, shares_of
+from studio_pipelines.media.layer import layer_of
+from studio_pipelines.media.shared_decoder import shared_decoder
 
 SHEET = Path(__file__).parents[1] / "docs" / "depth.jpg"
 CELL = (300, 225)
 COLUMNS = 3
-_SKIMAGE = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
-_OPENCV = ("fruits.jpg", "home.jpg")
+PHOTOS = (
+    "astronaut.jpg",
+    "tower.jpg",
+    "coffee-p3-16bit.png",
+    "rocket-sideways.jpg",
+    "chelsea.png",
+    "camera.png",
+    "grace_hopper.jpg",
+    "flower.jpg",
+    "coins.png",
+    "retina.jpg",
+    "fruits.jpg",
+    "home.jpg",
+)
 
 
 def _fitted(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -37,28 +52,20 @@ def _fitted(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def main() -> None:
     """Draw the sheet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--packages", type=Path)
-    given = parser.parse_known_args()[0].packages
-    with tempfile.TemporaryDirectory() as scratch:
-        photos = _photos(fetch(given or Path(scratch)))
+    parser.add_argument("--photos", type=Path, required=True, help="a folder of unpacked packages")
+    photos = [_seen(found(name, parser.parse_args().photos)) for name in PHOTOS]
     ways, table, cells = Ways(), colour_table("inferno"), []
     for pixels in photos:
-        found = mapped(ways.shipped(pixels), "relative", "nearIsLarge")
-        shown = coloured(shares_of(found, slice(None)), table)
+        depth = mapped(ways.shipped(pixels), "relative", "nearIsLarge")
+        shown = coloured(shares_of(depth, slice(None)), table)
         cells.append(np.hstack([_fitted(pixels), _fitted(shown)]))
     rows = [np.hstack(cells[at : at + COLUMNS]) for at in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)[..., ::-1]
     cv2.imwrite(str(SHEET), sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
-def _photos(folder: Path) -> list[NDArray[np.uint8]]:
-    photos = [one.pixels for one in known_pictures(folder)]
-    paths = [folder / "skimage" / "data" / name for name in _SKIMAGE]
-    paths += [folder / "usr/share/doc/opencv-doc/examples/data" / name for name in _OPENCV]
-    for path in paths:
-        read: Any = cv2.imread(str(path))
-        photos.append(np.ascontiguousarray(read[..., ::-1]))
-    return photos
+def _seen(path: Path) -> NDArray[np.uint8]:
+    return shown(layer_of(shared_decoder().picture(path)))
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ class Settings(BaseSettings):
     max_channels: int = Field(8, gt=0, le=8, description="Channels of a sound.")
     max_sample_rate_hz: int = Field(384_000, gt=0, description="Sampling frequency of a sound.")
     max_decoded_bytes: int = Field(8 * GIB, gt=0, description="Bytes of what one file decodes to.")
-    max_lut_bytes: int = Field(64 * MIB, gt=0, description="Bytes of a LUT in a text file.")
+    max_lut_bytes: int = Field(128 * MIB, gt=0, description="Bytes of a LUT in a text file.")
     decode_timeout_s: float = Field(
         120.0, gt=0, description="Longest decoding of one file, or of one frame, in seconds."
     )

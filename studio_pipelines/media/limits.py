@@ -38,7 +38,7 @@ class MediaLimits:
     max_channels: int = 8
     max_sample_rate_hz: int = 384_000
     max_decoded_bytes: int = 8192 * MIB
-    max_lut_bytes: int = 64 * MIB
+    max_lut_bytes: int = 128 * MIB
     decode_timeout_s: float = 120.0
     helper_memory_bytes: int = 8192 * MIB
     in_memory_bytes: int = 512 * MIB

@@ -86,6 +86,8 @@ def layers_of(colours: _Floats, hole: _Mask, barred: _Mask) -> list[Layer]:
         layer = layers[-1].halved()
         if min(layer.hole.shape) < _MIN_SIDE_PX or layer.usable.sum() < _MIN_SOURCES:
             break
+        if not layer.hole.any():  # a scratch, of a pixel's width
+            break
         layers.append(layer)
     return layers
 

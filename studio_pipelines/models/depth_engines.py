@@ -1,9 +1,12 @@
 """How an installed depth model is loaded, by the engine that its declaration names."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio_pipelines.errors import UnusableModel
-from studio_pipelines.media.depth_network import DepthNetwork
+
+if TYPE_CHECKING:
+    from studio_pipelines.media.depth_network import DepthNetwork
 
 METRIC_ROLE = "metric"
 """Of models that tell metres; the others tell inverse depth up to scale and shift."""
@@ -11,7 +14,7 @@ METRIC_ROLE = "metric"
 ENGINES = ("studio-depth", "depth-anything", "depth-pro")
 
 
-def load_depth_network(engine: str, folder: Path, device: str) -> DepthNetwork:
+def load_depth_network(engine: str, folder: Path, device: str) -> "DepthNetwork":
     """Load a model.
 
     Args:

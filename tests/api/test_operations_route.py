@@ -88,7 +88,7 @@ def test_a_job_over_its_deadline_fails_and_the_worker_lives(
     assert studio.copy(image).status_code == 200
 
 
-@pytest.mark.parametrize("route", ["/api/depth/estimate", "/api/video/stabilize"])
+@pytest.mark.parametrize("route", ["/api/audio/tts", "/api/video/stabilize"])
 def test_an_operation_that_is_not_built_says_so(studio: RunningStudio, route: str) -> None:
     error = problem_in(studio.client.post(route, json={}), 501, "not_built")
     assert "not built yet" in error["message"]
@@ -212,7 +212,7 @@ def test_the_catalogue_has_each_worker_with_its_schema(studio: RunningStudio) ->
         *("image", "secondsTaken", "refuse"),
         *("async", "priority", "timeoutSeconds", "cache", "dryRun", "webhook"),
     }
-    assert rows["depth-estimator"]["built"] is False
+    assert rows["video-stabilize"]["built"] is False
 
 
 def test_a_list_is_one_job_with_each_result_in_its_place(

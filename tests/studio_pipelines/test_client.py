@@ -94,7 +94,7 @@ def test_a_name_of_several_or_of_none_is_told(client: Studio) -> None:
     assert "grading_apply" in str(none.value.hint)
     assert client.runnable("grading").name == "grading_apply"
     assert client.runnable("demix-master").route == "/api/pipelines/demix-master"
-    assert client.runnable("depth").built is False
+    assert client.runnable("stabilize").built is False
 
 
 @pytest.mark.stack
@@ -116,7 +116,7 @@ def test_what_is_refused_is_an_exception_that_says_what_and_what_to_do(
         client.download("ast_0", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
     with pytest.raises(studio_client.ServiceFailed) as unbuilt:
-        client.submit("depth", image=picture)
+        client.submit("stabilize", image=picture)
     assert unbuilt.value.code == "not_built"
 
 

@@ -16,7 +16,7 @@ from training.depth.things import Things
 
 # Heights in metres of what has none in its file.
 _TOY_HEIGHTS_M = {"tree": 4, "barrel": 1, "barrier": 1, "cone": 0.6, "office": 1, "duckie": 0.2}
-_SKIMAGE = ("brick.png", "grass.png", "gravel.png", "coins.png", "moon.png")
+_SKIMAGE = ("brick.png", "grass.png", "gravel.png")
 # Not surfaces: labels of toys, and what is nearly one colour.
 _PANORAMA_VIEWS, _VIEW_PX = 10, 384
 SEED = 21

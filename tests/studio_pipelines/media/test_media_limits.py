@@ -105,7 +105,7 @@ def test_a_deployments_limits_are_in_force_and_default_to_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("media_type", "most"), [(CUBE, 64 * MIB), (LUT_3DL, 16 * MIB), (CSP, 16 * MIB)]
+    ("media_type", "most"), [(CUBE, 128 * MIB), (LUT_3DL, 16 * MIB), (CSP, 16 * MIB)]
 )
 def test_lut_files(media_type: MediaType, most: int) -> None:
     assert is_lut_text(media_type.mime)

@@ -74,6 +74,15 @@ def test_any_hole_is_filled_from_within_the_pictures_range(
     assert found.colours.max() < 230 + 210
 
 
+def test_a_scratch_of_a_pixel_is_filled() -> None:
+    colours = np.random.default_rng(0).uniform(20, 230, (48, 48, 3)).astype(np.float32)
+    hole = np.zeros((48, 48), bool)
+    hole[20, 4:40] = True
+    found = complete(colours, hole).colours
+    assert np.array_equal(found[~hole], colours[~hole])
+    assert np.isfinite(found).all()
+
+
 def test_without_a_whole_patch_there_is_nothing_to_copy() -> None:
     colours = np.zeros((32, 32, 3), np.float32)
     with pytest.raises(NothingToCopy):
