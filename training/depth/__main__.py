@@ -28,7 +28,7 @@ def main() -> None:
         "--scenes", type=int, default=719, help="numbers tried; some show too little"
     )
     parser.add_argument("--steps", type=int, default=1100)
-    parser.add_argument("--until", type=int, default=900, help="step whose weights are kept")
+    parser.add_argument("--until", type=int, default=1100, help="step whose weights are kept")
     given = parser.parse_args()
     folder = given.folder
     if given.stage == "people":
