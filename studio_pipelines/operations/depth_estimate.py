@@ -13,6 +13,7 @@ from resources.progress import Progress
 from studio_pipelines.estimating.material import open_material, require_one
 from studio_pipelines.estimating.network import WORKER, choose_estimator, chosen_models
 from studio_pipelines.estimating.parameters import DepthEstimate, require_what_fits
+from studio_pipelines.kept_files import keep_files
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, OperationResult, studio_op
 
@@ -49,10 +50,7 @@ def depth_estimate(
                 )
             )
             progress.report(1.0, "storing")
-            kept = {
-                name: artifacts.adopt(path, media_type=media_type, filename=path.name)
-                for name, (path, media_type) in made.files.items()
-            }
+            kept = keep_files(artifacts, made.files)
     return OperationResult(
         assets=kept,
         metrics={**made.metrics, **lease.describe()},

@@ -13,6 +13,7 @@ from resources.model_shelf import ModelShelf
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.grading.parameters import GradingApply, require_what_fits
+from studio_pipelines.kept_files import keep_files
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.model_choice import ChosenModel
 from studio_pipelines.operation import ModelIdentity, Operation, OperationResult, studio_op
@@ -58,10 +59,7 @@ def grading_apply(
             progress.report(0.1, "preparing")
             graded = material.grade(params, extras, lease, source, folder, progress.report)
             progress.report(1.0, "storing")
-            kept = {
-                name: artifacts.adopt(path, media_type=media_type, filename=path.name)
-                for name, (path, media_type) in graded.files.items()
-            }
+            kept = keep_files(artifacts, graded.files)
             preview = artifacts.open(kept["preview"]).read() if "preview" in kept else None
     return OperationResult(
         assets=kept,

@@ -14,6 +14,7 @@ from resources.gpu import Gpu
 from resources.model_shelf import ModelShelf
 from resources.model_store import ModelStore
 from resources.progress import Progress
+from studio_pipelines.kept_files import keep_files
 from studio_pipelines.media.sniff import PNG, Media
 from studio_pipelines.model_choice import ChosenModel
 from studio_pipelines.operation import ModelIdentity, Operation, OperationResult, studio_op
@@ -78,10 +79,7 @@ def mask_segment(
         files["preview"] = (folder / "preview.png", PNG.mime)
         files["preview"][0].write_bytes(preview)
         progress.report(1.0, "storing")
-        kept = {
-            name: artifacts.adopt(path, media_type=media_type, filename=path.name)
-            for name, (path, media_type) in files.items()
-        }
+        kept = keep_files(artifacts, files)
     return OperationResult(
         assets=kept,
         metrics={

@@ -14,6 +14,7 @@ from resources.progress import Progress
 from studio_pipelines.compositing.material import is_video, open_material
 from studio_pipelines.compositing.parameters import VfxComposite, require_what_fits
 from studio_pipelines.compositing.subject import WORKER, choose_finder, chosen_models
+from studio_pipelines.kept_files import keep_files
 from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, OperationResult, studio_op
 
@@ -56,10 +57,7 @@ def vfx_composite(
         with lease, artifacts.scratch() as folder:
             made = material.composite(params, finder.means(lease), folder, progress.report)
             progress.report(1.0, "storing")
-            kept = {
-                name: artifacts.adopt(path, media_type=media_type, filename=path.name)
-                for name, (path, media_type) in made.files.items()
-            }
+            kept = keep_files(artifacts, made.files)
             preview = artifacts.open(kept["preview"]).read()
     return OperationResult(
         assets=kept,

@@ -5,26 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import av
-import dagster as dg
 import numpy as np
 import OpenImageIO
 import pytest
-import pyvips
 import tiny_depth
 from made_video import make_video
+from op_desk import OpDesk
 from PIL import Image
 
 from resources.artifacts import ArtifactStore
-from resources.gpu import Gpu
 from resources.model_pull import pull
 from resources.model_store import ModelStore
-from resources.progress import Progress
-from studio_pipelines.jobs import job_of
-from studio_pipelines.media.sniff import HEAD_BYTES, sniff
 from studio_pipelines.model_shelf import DECLARATIONS
 from studio_pipelines.models.depth_anything import load_depth_anything
 from studio_pipelines.operations.depth_estimate import OPERATION
-from studio_pipelines.settings import load_settings
 
 RELATIVE, METRIC, PRO = (
     "tiny-depth-anything-main",
@@ -33,50 +27,11 @@ RELATIVE, METRIC, PRO = (
 )
 
 
-class Desk:
-    """Runs jobs in this process, on a store of its own."""
-
-    def __init__(self, store: ArtifactStore, folder: Path, models_dir: Path) -> None:
-        self.store, self._folder = store, folder
-        self._models = ModelStore(folder=str(models_dir), declared_in=[str(DECLARATIONS)])
-
-    def execute(self, config: dict[str, Any], files: dict[str, bytes]) -> Any:
-        inputs = {}
-        for name, data in files.items():
-            path = self._folder / f"input-{name}"
-            path.write_bytes(data)
-            kind = sniff(data[:HEAD_BYTES])
-            mime = kind.mime if kind else "application/x-none"
-            inputs[name] = self.store.adopt(path, media_type=mime).id
-        return job_of(OPERATION).execute_in_process(
-            run_config={"ops": {OPERATION.name: {"inputs": inputs, "config": config}}},
-            resources={
-                "artifacts": self.store,
-                "gpu": Gpu(preference="cpu"),
-                "models": self._models,
-                "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
-                "io_manager": dg.mem_io_manager,
-            },
-            raise_on_error=False,
-        )
-
-    def run(self, config: dict[str, Any] | None = None, **files: bytes) -> dict[str, Any]:
-        result = self.execute({"process_res": 140, **(config or {})}, files)
-        assert result.success, [e for e in result.all_events if e.is_step_failure]
-        return result.asset_materializations_for_node(OPERATION.name)[0].metadata["result"].value
-
-    def refused(self, config: dict[str, Any] | None = None, **files: bytes) -> dict[str, Any]:
-        result = self.execute(config or {}, files)
-        assert not result.success
-        failed = next(event for event in result.all_events if event.is_step_failure)
-        return failed.step_failure_data.user_failure_data.metadata["problem"].value
-
-    def asset(self, told: dict[str, Any], name: str) -> bytes:
-        with self.store.open(self.store.get(told["assets"][name]["id"])) as file:
-            return file.read()
+class Desk(OpDesk):
+    """Reads maps, too."""
 
     def picture(self, told: dict[str, Any], name: str) -> np.ndarray:
-        return pyvips.Image.new_from_buffer(self.asset(told, name), "").numpy()
+        return self.image(told, name).numpy()
 
     def values(self, told: dict[str, Any]) -> np.ndarray:
         return np.load(io.BytesIO(self.asset(told, "npy")))
@@ -103,7 +58,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(folder_store: ArtifactStore, tmp_path: Path, models_dir: Path) -> Desk:
-    return Desk(folder_store, tmp_path, models_dir)
+    return Desk(OPERATION, folder_store, tmp_path, models_dir, {"process_res": 140})
 
 
 def encoded(pixels: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
@@ -121,7 +76,7 @@ def photo(samples: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 def test_the_embedded_model_tells_the_near_from_the_far(
     folder_store: ArtifactStore, tmp_path: Path, samples: Path
 ) -> None:
-    embedded = Desk(folder_store, tmp_path, load_settings().models_dir)
+    embedded = Desk(OPERATION, folder_store, tmp_path)
     told = embedded.run(
         {"model": "studio-depth-small", "process_res": None},
         image=(samples / "astronaut.jpg").read_bytes(),

@@ -7,7 +7,6 @@ from typing import Any
 
 import av
 import cv2
-import dagster as dg
 import numpy as np
 import OpenImageIO
 import pytest
@@ -15,72 +14,19 @@ import pyvips
 import tiny_subject
 import tiny_vitmatte
 from made_video import RATE
+from op_desk import OpDesk
 
 from resources.artifacts import ArtifactStore
-from resources.gpu import Gpu
 from resources.model_pull import pull
 from resources.model_store import ModelStore
-from resources.progress import Progress
-from studio_pipelines.jobs import job_of
-from studio_pipelines.media.sniff import HEAD_BYTES, sniff
 from studio_pipelines.media.tone_curves import srgb_codes, srgb_light
 from studio_pipelines.model_shelf import DECLARATIONS
 from studio_pipelines.operations.vfx_composite import OPERATION
-from studio_pipelines.settings import load_settings
-
-
-class Desk:
-    """Runs jobs in this process, on a store of its own."""
-
-    def __init__(self, store: ArtifactStore, folder: Path, models_dir: str = "") -> None:
-        self.store, self._folder, self._count = store, folder, 0
-        self._models = ModelStore(
-            folder=models_dir or str(load_settings().models_dir), declared_in=[str(DECLARATIONS)]
-        )
-
-    def keep(self, data: bytes) -> str:
-        self._count += 1
-        path = self._folder / f"input-{self._count}"
-        path.write_bytes(data)
-        kind = sniff(data[:HEAD_BYTES])
-        return self.store.adopt(path, media_type=kind.mime if kind else "application/x-none").id
-
-    def execute(self, config: dict[str, Any], files: dict[str, bytes]) -> Any:
-        inputs = {name: self.keep(data) for name, data in files.items()}
-        return job_of(OPERATION).execute_in_process(
-            run_config={"ops": {OPERATION.name: {"inputs": inputs, "config": config}}},
-            resources={
-                "artifacts": self.store,
-                "gpu": Gpu(preference="cpu"),
-                "models": self._models,
-                "progress": Progress(redis_url="redis://127.0.0.1:1/0"),
-                "io_manager": dg.mem_io_manager,
-            },
-            raise_on_error=False,
-        )
-
-    def run(self, config: dict[str, Any] | None = None, **files: bytes) -> dict[str, Any]:
-        result = self.execute({"model": "fast", **(config or {})}, files)
-        assert result.success, [e for e in result.all_events if e.is_step_failure]
-        return result.asset_materializations_for_node(OPERATION.name)[0].metadata["result"].value
-
-    def refused(self, config: dict[str, Any] | None = None, **files: bytes) -> dict[str, Any]:
-        result = self.execute({"model": "fast", **(config or {})}, files)
-        assert not result.success
-        failed = next(event for event in result.all_events if event.is_step_failure)
-        return failed.step_failure_data.user_failure_data.metadata["problem"].value
-
-    def asset(self, told: dict[str, Any], name: str) -> bytes:
-        with self.store.open(self.store.get(told["assets"][name]["id"])) as file:
-            return file.read()
-
-    def picture(self, told: dict[str, Any], name: str) -> pyvips.Image:
-        return pyvips.Image.new_from_buffer(self.asset(told, name), "")
 
 
 @pytest.fixture
-def desk(folder_store: ArtifactStore, tmp_path: Path) -> Desk:
-    return Desk(folder_store, tmp_path)
+def desk(folder_store: ArtifactStore, tmp_path: Path) -> OpDesk:
+    return OpDesk(OPERATION, folder_store, tmp_path, usual={"model": "fast"})
 
 
 def png_of(pixels: np.ndarray) -> bytes:
@@ -103,7 +49,7 @@ def coloured(colour: tuple[int, int, int], height: int = 96, width: int = 128) -
 RED_ON_GREEN = np.where(disc()[..., None] > 127, coloured((200, 40, 30)), coloured((20, 170, 40)))
 
 
-def test_a_person_is_laid_over_a_tower(desk: Desk, samples: Path) -> None:
+def test_a_person_is_laid_over_a_tower(desk: OpDesk, samples: Path) -> None:
     told = desk.run(
         {"light_wrap": 0.3, "outputs": ["alpha", "composite", "foreground", "exr"]},
         foreground=(samples / "astronaut.jpg").read_bytes(),
@@ -113,16 +59,16 @@ def test_a_person_is_laid_over_a_tower(desk: Desk, samples: Path) -> None:
     assert set(told["assets"]) == {"composite", "foreground", "alpha", "exr", "preview"}
     assert told["model"]["name"] == "u2netp"
     before = pyvips.Image.new_from_file(str(samples / "astronaut.jpg"))
-    after = desk.picture(told, "composite")
+    after = desk.image(told, "composite")
     assert (after.width, after.height, after.bands) == (512, 512, 3)
     assert after.get("icc-profile-data") == before.get("icc-profile-data")
-    alpha = desk.picture(told, "alpha").numpy()
+    alpha = desk.image(told, "alpha").numpy()
     assert alpha[100:140, 200:250].min() == 255
     assert alpha[20:100, 350:390].max() == 0
     inside = alpha == 255
     deep_inside = cv2.erode(inside.astype(np.uint8), np.ones((61, 61))) > 0
     assert np.array_equal(after.numpy()[deep_inside], before.numpy()[deep_inside])
-    cut = desk.picture(told, "foreground").numpy()
+    cut = desk.image(told, "foreground").numpy()
     assert np.array_equal(cut[..., 3], alpha)
     check = told["verification"]
     assert check["passed"] is True
@@ -130,7 +76,7 @@ def test_a_person_is_laid_over_a_tower(desk: Desk, samples: Path) -> None:
     assert 0 < check["unsureShare"] < 0.15
 
 
-def test_the_exr_is_light_multiplied_by_alpha(desk: Desk, tmp_path: Path) -> None:
+def test_the_exr_is_light_multiplied_by_alpha(desk: OpDesk, tmp_path: Path) -> None:
     told = desk.run(
         {"refine": "none", "outputs": ["exr", "foreground", "alpha"]},
         foreground=png_of(RED_ON_GREEN),
@@ -141,7 +87,7 @@ def test_the_exr_is_light_multiplied_by_alpha(desk: Desk, tmp_path: Path) -> Non
     file = OpenImageIO.ImageInput.open(str(path))
     assert file.spec().format == "half"
     light = file.read_image("float")
-    cut = desk.picture(told, "foreground").numpy()
+    cut = desk.image(told, "foreground").numpy()
     expected = srgb_light(cut[..., :3] / 255.0) * (disc() / 255.0)[..., None]
     assert np.abs(light[..., :3] - expected).max() < 2e-3
     assert np.abs(light[..., 3] - disc() / 255.0).max() < 1e-3
@@ -149,7 +95,7 @@ def test_the_exr_is_light_multiplied_by_alpha(desk: Desk, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("space", ["linear", "display"])
-def test_transparency_of_its_own_is_taken_as_it_is(desk: Desk, space: str) -> None:
+def test_transparency_of_its_own_is_taken_as_it_is(desk: OpDesk, space: str) -> None:
     rgba = np.dstack([coloured((200, 40, 30)), disc()])
     told = desk.run({"background_colour": "#1432c8", "blend_space": space}, foreground=png_of(rgba))
     assert told["model"]["name"] == "studio-composite"
@@ -159,30 +105,30 @@ def test_transparency_of_its_own_is_taken_as_it_is(desk: Desk, space: str) -> No
     else:
         light = share * srgb_light(above / 255) + (1 - share) * srgb_light(np.array(below) / 255)
         expected = srgb_codes(light) * 255
-    assert np.abs(desk.picture(told, "composite").numpy() - expected).max() <= 0.51
+    assert np.abs(desk.image(told, "composite").numpy() - expected).max() <= 0.51
 
 
-def test_a_mask_takes_the_networks_place_and_is_refined(desk: Desk) -> None:
+def test_a_mask_takes_the_networks_place_and_is_refined(desk: OpDesk) -> None:
     shifted = np.roll(disc(), 2, axis=1)
     told = desk.run({}, foreground=png_of(RED_ON_GREEN), mask=png_of(shifted))
-    alpha = desk.picture(told, "alpha").numpy().astype(float)
+    alpha = desk.image(told, "alpha").numpy().astype(float)
     assert np.abs(alpha - disc()).mean() < 0.5 * np.abs(shifted.astype(float) - disc()).mean()
     plain = desk.run({"refine": "none"}, foreground=png_of(RED_ON_GREEN), mask=png_of(shifted))
-    assert np.array_equal(desk.picture(plain, "alpha").numpy(), shifted)
+    assert np.array_equal(desk.image(plain, "alpha").numpy(), shifted)
 
 
 @pytest.mark.parametrize("refine", ["closedForm", "guided"])
-def test_a_trimap_is_solved(desk: Desk, refine: str) -> None:
+def test_a_trimap_is_solved(desk: OpDesk, refine: str) -> None:
     trimap = np.full((96, 128), 128, np.uint8)
     trimap[disc(radius=24) == 255] = 255
     trimap[disc(radius=36) == 0] = 0
     told = desk.run({"refine": refine}, foreground=png_of(RED_ON_GREEN), trimap=png_of(trimap))
-    alpha = desk.picture(told, "alpha").numpy().astype(float)
+    alpha = desk.image(told, "alpha").numpy().astype(float)
     assert np.abs(alpha - disc()).mean() < (3 if refine == "closedForm" else 8)
     assert told["model"]["name"] == "studio-composite"
 
 
-def test_spill_is_measured_and_taken_off(desk: Desk) -> None:
+def test_spill_is_measured_and_taken_off(desk: OpDesk) -> None:
     share = (cv2.GaussianBlur(disc(), (0, 0), 4) / 255.0)[..., None]
     soft = np.rint(share * [150, 140, 140] + (1 - share) * [20, 200, 40]).astype(np.uint8)
     files = {"foreground": png_of(soft), "mask": png_of(cv2.GaussianBlur(disc(), (0, 0), 4))}
@@ -195,7 +141,7 @@ def test_spill_is_measured_and_taken_off(desk: Desk) -> None:
     assert named["verification"]["spillLeft"] < 0.1 * before["spillLeft"]
 
 
-def test_the_foreground_is_placed_and_the_background_covers(desk: Desk) -> None:
+def test_the_foreground_is_placed_and_the_background_covers(desk: OpDesk) -> None:
     rgba = np.dstack([coloured((200, 40, 30)), np.full((96, 128), 255, np.uint8)])
     rgba[0, 0, 3] = 254  # so that it has transparency of its own
     told = desk.run(
@@ -203,7 +149,7 @@ def test_the_foreground_is_placed_and_the_background_covers(desk: Desk) -> None:
         foreground=png_of(rgba),
         background=png_of(coloured((10, 20, 30), 200, 200)),
     )
-    after = desk.picture(told, "composite").numpy()
+    after = desk.image(told, "composite").numpy()
     assert after.shape == (200, 200, 3)
     # Half as large as fits: 100 x 75, its middle at (50, 150).
     seen = (after == (200, 40, 30)).all(axis=-1)
@@ -226,11 +172,11 @@ def kinds(samples: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", ["grey", "sixteen-bit", "one-pixel", "long", "float", "animated"])
-def test_every_kind_of_picture_is_cut_out(desk: Desk, samples: Path, kind: str) -> None:
+def test_every_kind_of_picture_is_cut_out(desk: OpDesk, samples: Path, kind: str) -> None:
     data = kinds(samples)[kind]
     before = pyvips.Image.new_from_buffer(data, "")
     told = desk.run({"background_colour": [0.2, 0.4, 0.9]}, foreground=data)
-    after, alpha = desk.picture(told, "composite"), desk.picture(told, "alpha")
+    after, alpha = desk.image(told, "composite"), desk.image(told, "alpha")
     assert (after.width, after.height) == (before.width, before.height)
     assert (alpha.width, alpha.height) == (before.width, before.height)
     deep = kind in ("sixteen-bit", "float")
@@ -278,7 +224,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, np.ndarray | bytes], str, str]]
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_cannot_be_done_is_refused(desk: Desk, name: str) -> None:
+def test_what_cannot_be_done_is_refused(desk: OpDesk, name: str) -> None:
     config, files, code, field = WRONG[name]
     given = {key: one if isinstance(one, bytes) else png_of(one) for key, one in files.items()}
     problem = desk.refused(config, **{"foreground": png_of(RED_ON_GREEN), **given})
@@ -286,7 +232,7 @@ def test_what_cannot_be_done_is_refused(desk: Desk, name: str) -> None:
 
 
 @pytest.fixture
-def own_models(folder_store: ArtifactStore, tmp_path: Path) -> Desk:
+def own_models(folder_store: ArtifactStore, tmp_path: Path) -> OpDesk:
     """A desk whose models folder has a small ViTMatte and a small BiRefNet of the user's own."""
     root = tmp_path / "models"
     weights = tiny_vitmatte.make(tmp_path / "vitmatte")
@@ -297,10 +243,10 @@ def own_models(folder_store: ArtifactStore, tmp_path: Path) -> Desk:
     store = ModelStore(folder=str(root), declared_in=[str(DECLARATIONS)])
     for name in ("tiny-vitmatte", "tiny-birefnet"):
         pull(store.shelf, store.shelf.declarations()[name], lambda _: None)
-    return Desk(folder_store, tmp_path, str(root))
+    return OpDesk(OPERATION, folder_store, tmp_path, root, {"model": "fast"})
 
 
-def test_a_network_for_trimaps_takes_the_place_of_closed_form(own_models: Desk) -> None:
+def test_a_network_for_trimaps_takes_the_place_of_closed_form(own_models: OpDesk) -> None:
     trimap = np.full((96, 128), 128, np.uint8)
     trimap[disc(radius=24) == 255], trimap[disc(radius=36) == 0] = 255, 0
     files = {"foreground": png_of(RED_ON_GREEN), "trimap": png_of(trimap)}
@@ -308,21 +254,21 @@ def test_a_network_for_trimaps_takes_the_place_of_closed_form(own_models: Desk) 
     assert told["model"] == {
         "name": "tiny-vitmatte", "version": "1", "licence": "MIT", "source": "folder",
     }  # fmt: skip
-    alpha = own_models.picture(told, "alpha").numpy()
+    alpha = own_models.image(told, "alpha").numpy()
     assert alpha[48, 64] == 255
     assert alpha[0, 0] == 0
     closed = own_models.run({}, **files)
-    assert not np.array_equal(alpha, own_models.picture(closed, "alpha").numpy())
+    assert not np.array_equal(alpha, own_models.image(closed, "alpha").numpy())
     problem = own_models.refused({"model": "tiny-vitmatte", "refine": "guided"}, **files)
     assert problem["field"] == "refine"
 
 
-def test_without_a_trimap_it_gets_one_from_what_another_network_finds(own_models: Desk) -> None:
+def test_without_a_trimap_it_gets_one_from_what_another_network_finds(own_models: OpDesk) -> None:
     told = own_models.run({"model": "tiny-vitmatte"}, foreground=png_of(RED_ON_GREEN))
     assert told["model"]["name"] == "tiny-vitmatte"
     auto = own_models.run({"model": "auto"}, foreground=png_of(RED_ON_GREEN))
     assert auto["model"]["name"] == "tiny-birefnet"
-    alpha = own_models.picture(auto, "alpha").numpy()
+    alpha = own_models.image(auto, "alpha").numpy()
     assert alpha[48, 64] > alpha[2, 2]
 
 
@@ -356,7 +302,9 @@ def decoded(data: bytes, pixel_format: str) -> list[np.ndarray]:
         return [one.to_ndarray(format=pixel_format) for one in opened.decode(video=0)]
 
 
-def test_a_video_is_cut_out_and_keeps_its_sound(desk: Desk, samples: Path, tmp_path: Path) -> None:
+def test_a_video_is_cut_out_and_keeps_its_sound(
+    desk: OpDesk, samples: Path, tmp_path: Path
+) -> None:
     told = desk.run(
         {"background_colour": "#0000ff",
          "outputs": ["composite", "prores4444", "foreground", "alpha", "frames"]},
@@ -389,7 +337,7 @@ def test_a_video_is_cut_out_and_keeps_its_sound(desk: Desk, samples: Path, tmp_p
     assert np.abs(frame[..., 3].astype(float) - layers[3][..., 3]).mean() < 2
 
 
-def test_a_shorter_video_below_begins_again(desk: Desk, samples: Path, tmp_path: Path) -> None:
+def test_a_shorter_video_below_begins_again(desk: OpDesk, samples: Path, tmp_path: Path) -> None:
     path = tmp_path / "below.mp4"
     with av.open(path, "w") as out:
         stream: Any = out.add_stream("libx264", rate=RATE, options={"crf": "8"})
@@ -417,14 +365,19 @@ def test_a_shorter_video_below_begins_again(desk: Desk, samples: Path, tmp_path:
     ],
 )
 def test_what_is_not_for_videos_is_refused(
-    desk: Desk, samples: Path, tmp_path: Path, config: dict[str, Any], extra: str | None, field: str
+    desk: OpDesk,
+    samples: Path,
+    tmp_path: Path,
+    config: dict[str, Any],
+    extra: str | None,
+    field: str,
 ) -> None:
     files = {"foreground": film(tmp_path / "film.mp4", samples, frames=2, sound=False)}
     files |= {extra: png_of(disc())} if extra else {}
     assert desk.refused(config, **files)["field"] == field
 
 
-def test_a_video_below_a_picture_is_refused(desk: Desk, samples: Path, tmp_path: Path) -> None:
+def test_a_video_below_a_picture_is_refused(desk: OpDesk, samples: Path, tmp_path: Path) -> None:
     below = film(tmp_path / "film.mp4", samples, frames=2, sound=False)
     problem = desk.refused({}, foreground=png_of(RED_ON_GREEN), background=below)
     assert (problem["code"], problem["field"]) == ("unsupported_media", "background")
