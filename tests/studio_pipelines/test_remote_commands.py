@@ -29,6 +29,12 @@ SCHEMA: dict[str, Any] = {
         "cdl": {"anyOf": [{"$ref": "#/$defs/Cdl"}, {"type": "null"}]},
         "prompt": {"type": "string", "default": ""},
         "priority": {"type": "integer", "minimum": 0, "maximum": 9},
+        "schedule": {
+            "anyOf": [
+                {"enum": ["now", "batch"], "type": "string"},
+                {"type": "string", "format": "date-time"},
+            ]
+        },
         "async": {"type": "boolean"},
     },
     "required": ["image"],
@@ -43,7 +49,7 @@ def known(schema: dict[str, Any], *inputs: str) -> dict[str, options.Option]:
 def test_options_are_read_off_the_schema() -> None:
     found = known(SCHEMA, "image")
     assert next(iter(found)) == "--image"
-    assert list(found)[-1] == "--priority"
+    assert list(found)[-2:] == ["--priority", "--schedule"]
     assert "--async" not in found
     assert found["--image"].required
     assert found["--image"].is_repeated
@@ -51,6 +57,8 @@ def test_options_are_read_off_the_schema() -> None:
     assert found["--target-lufs"].help == "(-60 to 0; default: -14)"
     assert found["--auto"].is_switch
     assert found["--format"].metavar == "png|webp"
+    assert found["--seed"].metavar == "INTEGER|random"
+    assert found["--schedule"].metavar == "now|batch|TIME"
     assert found["--cdl"].help == "Fields: slope."
     assert found["--priority"].panel == options.JOB
 
