@@ -97,7 +97,7 @@ class Job(Answer):
     queue_position: int | None = Field(description="Place in line while it waits, from 1.")
     estimated_start_at: datetime | None
     scheduled_for: datetime | None = Field(
-        description="Of a job that was scheduled: before when it is not queued."
+        None, description="Of a job that was scheduled: before when it is not queued."
     )
     created_at: datetime
     started_at: datetime | None

@@ -42,7 +42,9 @@ class Quote(Answer):
     peak_ram_mib: float | None = Field(alias="peakRamMiB")
     peak_vram_mib: float | None = Field(alias="peakVramMiB")
     basis: QuoteBasis | None
-    scheduled_for: datetime | None = Field(description="When it would be queued, if not at once.")
+    scheduled_for: datetime | None = Field(
+        None, description="When it would be queued, if not at once."
+    )
     queue_position: int | None = Field(description="Place in line; null of a job for later.")
     starts_in_seconds: float | None
 

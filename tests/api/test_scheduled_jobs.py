@@ -19,7 +19,9 @@ from test_job_events import follow
 
 from api.errors import InvalidRequest
 from api.job_schedule import LONGEST_DAYS, Schedule, schedule_of
+from resources import signals
 from resources.api_keys import Limits
+from resources.launcher import begin
 from resources.run_tags import BATCH_TAG, NEXT_BATCH, run_id_of
 from studio_pipelines.batch import batch_job
 from studio_pipelines.instance import open_instance
@@ -132,6 +134,20 @@ def test_one_that_waits_can_be_canceled_and_stays_so(
     assert studio.job_once(answer.json()["jobId"], "completed")["scheduledFor"] is None
 
 
+def test_one_that_is_canceled_while_it_is_queued_is_not(
+    studio: RunningStudio, pixel_png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = opened(studio, monkeypatch)
+    job_id = scheduled(studio, studio.upload(pixel_png), schedule="batch")["jobId"]
+    run = instance.get_run_by_id(str(run_id_of(job_id)))
+    assert run is not None
+    studio.client.post(f"/api/jobs/{job_id}/cancel")
+    begin(instance, run)
+    assert studio.job(job_id)["status"] == "canceled"
+    assert signals.queue_depth(studio.broker, "file_copy") == 0
+    instance.dispose()
+
+
 def test_they_are_listed_apart(studio: RunningStudio, pixel_png: bytes) -> None:
     def listed(status: str) -> set[str]:
         jobs = studio.client.get("/api/jobs", params={"status": status, "limit": 100}).json()
@@ -155,9 +171,7 @@ def test_the_same_key_is_the_same_job(studio: RunningStudio, pixel_png: bytes) -
     studio.client.post(f"/api/jobs/{answers[0].json()['jobId']}/cancel")
 
 
-def test_an_equal_job_answers_that_begins_no_later(
-    studio: RunningStudio, pixel_png: bytes
-) -> None:
+def test_an_equal_job_answers_that_begins_no_later(studio: RunningStudio, pixel_png: bytes) -> None:
     image = studio.upload(pixel_png + b"for later")
     soon, late = in_time(hours=1), in_time(hours=2)
 

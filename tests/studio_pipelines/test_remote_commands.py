@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -210,6 +211,38 @@ def test_a_quote_is_shown(studio: RunningStudio, picture: Path) -> None:
     ran = studio_says(studio, "run", "copy", "--image", str(picture), "--dry-run")
     assert ran.exit_code == 0, ran.output
     assert "Apache-2.0" in ran.stdout
+
+
+@pytest.mark.stack
+def test_nobody_waits_for_a_scheduled_job(
+    studio: RunningStudio, picture: Path, tmp_path: Path
+) -> None:
+    ran = studio_says(studio, "run", "copy", "--image", str(picture), "--schedule", "batch")
+    assert ran.exit_code == 0, ran.output
+    job_id = ran.stdout.split()[0]
+    assert "is scheduled for 20" in ran.stdout
+    listed = studio_says(studio, "jobs", "--status", "scheduled")
+    assert re.search(rf"{job_id} +file_copy +scheduled +\d+ s +for 20", listed.stdout)
+    out = tmp_path / "made.png"
+    looked = studio_says(studio, "job", job_id, "-o", str(out))
+    assert looked.exit_code == 1
+    assert "scheduled for" in looked.stdout
+    assert "Nothing is saved: the job is scheduled." in looked.stderr
+    assert studio_says(studio, "cancel", job_id).stdout.strip() == f"{job_id}: canceled"
+
+
+@pytest.mark.stack
+def test_what_a_job_made_is_saved_later_on(
+    studio: RunningStudio, picture: Path, tmp_path: Path
+) -> None:
+    words = ("run", "copy", "--image", str(picture), "--no-wait")
+    job_id = studio_says(studio, *words).stdout.strip()
+    studio.job_once(job_id, "completed")
+    out = tmp_path / "made.png"
+    looked = studio_says(studio, "job", job_id, "-o", str(out))
+    assert looked.exit_code == 0, looked.output
+    assert str(out) in looked.stdout.replace("\n", "")
+    assert out.read_bytes() == picture.read_bytes()
 
 
 @pytest.mark.stack
