@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,14 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     Discriminator,
     Field,
     Tag,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     create_model,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidRequest
 from api.job_order import AssetIds, JobOrder, OpOrder
@@ -27,16 +30,20 @@ from studio_pipelines.operation import Operation, Parameters
 _ONE, _MANY = "(one)", "(many)"
 
 
+_WISHES = ("now", "batch")
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)", re.ASCII | re.IGNORECASE
 )
 
 
-def _rfc3339(value: object) -> object:
-    """Refuse what pydantic would take for a count of seconds."""
-    if not isinstance(value, datetime) and not (isinstance(value, str) and _TIME.fullmatch(value)):
-        raise ValueError("write a time like 2026-01-31T01:00:00+01:00")
-    return value
+def _when(value: object, checked: ValidatorFunctionWrapHandler) -> object:
+    """Refuse what is no time, and what pydantic would take for a count of seconds."""
+    is_written = isinstance(value, str) and (value in _WISHES or _TIME.fullmatch(value))
+    with suppress(ValidationError):
+        if is_written or isinstance(value, datetime):
+            return checked(value)
+    told = "It is now, batch, or a time such as 2026-01-31T01:00:00+01:00"
+    raise PydanticCustomError("schedule", told)
 
 
 class Webhook(Parameters):
@@ -62,7 +69,7 @@ class SubmitFields(Parameters):
         None, alias="async", description="Answer at once (202) instead of waiting for the result."
     )
     priority: int = Field(5, ge=0, le=9, description="0 is the lowest, 9 the highest.")
-    schedule: Literal["now", "batch"] | Annotated[AwareDatetime, BeforeValidator(_rfc3339)] = Field(
+    schedule: Annotated[Literal["now", "batch"] | AwareDatetime, WrapValidator(_when)] = Field(
         "now",
         description="When the job is queued: `now`; with the next nightly `batch`; or not before a "
         "time (RFC 3339, with its offset) within the next 30 days. One that is not queued at once "
