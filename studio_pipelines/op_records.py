@@ -60,7 +60,7 @@ class ItemOutcome:
 def list_record(outcomes: Sequence[ItemOutcome]) -> dict[str, Any]:
     """Return the record of a list: the first item's assets, the sums, and every item.
 
-    An item is ``{main, assets, metrics, verification}`` or ``{error}``.
+    An item is ``{main, assets, metrics, verification, timings}`` or ``{error}``.
     """
     items: list[Mapping[str, Any]] = []
     for outcome in outcomes:
@@ -68,12 +68,14 @@ def list_record(outcomes: Sequence[ItemOutcome]) -> dict[str, Any]:
         items.append(parts or {"error": outcome.problem})
     models = [outcome.record["model"] for outcome in outcomes if outcome.record]
     passed = sum(outcome.has_passed for outcome in outcomes)
+    run_ms = sum(one["timings"]["runMs"] for one in items if "timings" in one)
     return {
         "main": items[0].get("main"),
         "assets": items[0].get("assets", {}),
         "metrics": {"items": len(items), "itemsFailed": len(items) - len(models)},
         "verification": {"passed": passed == len(items), "itemsPassed": passed},
         "model": models[0],
+        "timings": {"runMs": round(run_ms, 1)},
         "items": items,
     }
 

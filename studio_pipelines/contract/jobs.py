@@ -49,6 +49,12 @@ class Result(Answer):
     notes: tuple[str, ...] = Field((), description="Sentences that a person should know of.")
 
 
+class ItemResult(Result):
+    """What was made of one item of a list."""
+
+    timings: StepTimings
+
+
 class FailedItem(Answer):
     """An item of a list that could not be done."""
 
@@ -59,7 +65,7 @@ class ModelResult(Result):
     """What a model made of an input, or of a list of them."""
 
     model: Model
-    items: tuple[Result | FailedItem, ...] | None = Field(
+    items: tuple[ItemResult | FailedItem, ...] | None = Field(
         None, description="Of a list: each item's result or fault, in their order."
     )
 

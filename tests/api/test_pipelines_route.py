@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from running_studio import RunningStudio, eventually, problem_in
 
+from studio_pipelines.contract.jobs import ItemResult, JobCompleted
+
 pytestmark = pytest.mark.stack
 TWICE = "/api/pipelines/copy-twice"
 JOIN = "/api/pipelines/copy-join"
@@ -61,6 +63,14 @@ def test_a_list_goes_through_the_chain(studio: RunningStudio, pixel_png: bytes) 
     data = answer.json()["data"]
     assert content(studio, data["items"][1]["url"]) == pixel_png + b"2+" + pixel_png + b"2"
     assert len(data["steps"]["file_copy"]["items"]) == 2
+    # A list's steps and items tell their times as others do.
+    told = JobCompleted.model_validate(answer.json()).data
+    assert told.steps is not None
+    for step in told.steps.values():
+        assert step.items is not None
+        times_ms = [item.timings.run_ms for item in step.items if isinstance(item, ItemResult)]
+        assert len(times_ms) == 2
+        assert step.timings.run_ms == pytest.approx(sum(times_ms), abs=0.11)
 
 
 def test_a_fault_names_the_step_and_what_was_done_before_stays(
