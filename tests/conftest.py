@@ -18,6 +18,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS_DIR = Path(__file__).resolve().parent
+# Those with the most tests first.
+SHARED_STUDIOS = ("media_studio", "studio", "keyed")
 # The folders here are named like the packages that they test; the packages must be found first.
 sys.path.insert(0, str(TESTS_DIR.parent))
 
@@ -28,7 +30,30 @@ from webhook_receiver import SECRET  # noqa: E402
 
 from resources.artifacts import ArtifactStore  # noqa: E402
 from studio_pipelines.embedded_servers import embedded_broker  # noqa: E402
+from studio_pipelines.settings import load_settings  # noqa: E402
 from studio_pipelines.supervisor import Supervisor  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests belong into one process when several run them, and what is begun first.
+
+    Files that share a studio go together, so that it is started once, and are begun at once. The
+    other files follow, the long ones first, so that none of those is left alone at the end.
+    """
+    asked_for: dict[Path, set[str]] = {}
+    for item in items:
+        asked_for.setdefault(item.path, set()).update(getattr(item, "fixturenames", ()))
+
+    def group_of(item: pytest.Item) -> str | None:
+        return next((one for one in SHARED_STUDIOS if one in asked_for[item.path]), None)
+
+    def turn(item: pytest.Item) -> int:
+        return 0 if group_of(item) else 1 if item.get_closest_marker("long") else 2
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item) or item.path.stem))
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +61,20 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     """A studio that runs for the whole session, with the worker of the twelfth operation alone."""
     settings = settings_for(tmp_path_factory.mktemp("studio"))
     with running_studio(settings, ("broker", "database", "worker-test", "api")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def media_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A studio with every operation and every worker, and the twelfth operation's too."""
+    settings = load_settings(
+        data_dir=tmp_path_factory.mktemp("media-studio"),
+        operation_packages=("studio_pipelines.operations", "twelfth_operation"),
+        max_duration_s=600,
+        webhook_allow_private_addresses=True,
+        webhook_secret=SECRET,
+    )
+    with running_studio(settings, ("broker", "database", "worker", "api")) as running:
         yield running
 
 

@@ -21,7 +21,7 @@ from resources.api_keys import KeyRing
 from studio_pipelines.access_database import open_access_database
 from studio_pipelines.settings import load_settings
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 FOLDER = TESTS_DIR / "schemathesis"
 SAMPLES = TESTS_DIR.parent / "samples"
 

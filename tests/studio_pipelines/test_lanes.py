@@ -1,4 +1,7 @@
+"""The lanes: whose queue is in which, and that they do not hold each other up."""
+
 import pytest
+from running_studio import RunningStudio
 
 from resources.run_tags import COMMON_QUEUE
 from studio_pipelines.catalogue import chains, operations
@@ -28,3 +31,19 @@ def test_every_worker_takes_what_belongs_to_no_operation() -> None:
 def test_a_lane_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="no lane 'nonsense'"):
         lane_named("nonsense")
+
+
+@pytest.mark.stack
+def test_a_long_job_does_not_hold_up_another_lane(
+    media_studio: RunningStudio, pixel_png: bytes
+) -> None:
+    image = media_studio.upload(pixel_png)
+    long = media_studio.begin(image, secondsTaken=60)
+    media_studio.job_once(long, "processing")
+    graded = media_studio.client.post(
+        "/api/grading/apply", json={"image": image, "exposure": 1.0, "priority": 0}
+    )
+    assert graded.status_code == 200, graded.text
+    assert media_studio.job(long)["status"] == "processing"
+    media_studio.client.post(f"/api/jobs/{long}/cancel")
+    media_studio.job_once(long, "canceled")

@@ -72,18 +72,3 @@ torch = sys.modules.get("torch")
 assert torch is None or not torch.cuda.is_initialized()
 """
     subprocess.run((sys.executable, "-c", script), timeout=120, check=True)
-
-
-def test_a_long_job_does_not_hold_up_another_lane(tmp_path: Path, pixel_png: bytes) -> None:
-    only = ("broker", "database", "worker-test", "worker-image", "api")
-    with running_studio(settings_for(tmp_path / "studio"), only) as studio:
-        image = studio.upload(pixel_png)
-        long = studio.begin(image, secondsTaken=60)
-        studio.job_once(long, "processing")
-        graded = studio.client.post(
-            "/api/grading/apply", json={"image": image, "exposure": 1.0, "priority": 0}
-        )
-        assert graded.status_code == 200, graded.text
-        assert studio.job(long)["status"] == "processing"
-        studio.client.post(f"/api/jobs/{long}/cancel")
-        studio.job_once(long, "canceled")
