@@ -52,9 +52,9 @@ up: install ## Run the studio until Ctrl-C
 PYTEST := tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; $(PYTHON) -m pytest --basetemp="$$tmp/t"
 
 # Two at a time: most tests wait for a process or compute on one core. A file's tests stay together,
-# and so do the files that share a studio; tests/conftest.py has the order.
+# and so do the files that share a studio (tests/work_sharing.py).
 test: models ## Run the tests
-	@$(PYTEST) -m "not gpu and not soak" --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(PYTEST) -m "not gpu and not soak" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-gpu: install ## Run the tests that need a CUDA device
 	@$(PYTEST) -m gpu

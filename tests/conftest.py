@@ -18,8 +18,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS_DIR = Path(__file__).resolve().parent
-# Those with the most tests first.
-SHARED_STUDIOS = ("media_studio", "studio", "keyed")
 # The folders here are named like the packages that they test; the packages must be found first.
 sys.path.insert(0, str(TESTS_DIR.parent))
 
@@ -27,6 +25,7 @@ from keyed_studio import KeyedStudio, keyed_studio  # noqa: E402
 from PIL import Image  # noqa: E402
 from running_studio import RunningStudio, running_studio, settings_for  # noqa: E402
 from webhook_receiver import SECRET  # noqa: E402
+from work_sharing import SharedStudios, file_of, shared_studio  # noqa: E402
 
 from resources.artifacts import ArtifactStore  # noqa: E402
 from studio_pipelines.embedded_servers import embedded_broker  # noqa: E402
@@ -34,26 +33,19 @@ from studio_pipelines.settings import load_settings  # noqa: E402
 from studio_pipelines.supervisor import Supervisor  # noqa: E402
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests belong into one process when several run them, and what is begun first.
-
-    Files that share a studio go together, so that it is started once, and are begun at once. The
-    other files follow, the long ones first, so that none of those is left alone at the end.
-    """
-    asked_for: dict[Path, set[str]] = {}
-    for item in items:
-        asked_for.setdefault(item.path, set()).update(getattr(item, "fixturenames", ()))
-
-    def group_of(item: pytest.Item) -> str | None:
-        return next((one for one in SHARED_STUDIOS if one in asked_for[item.path]), None)
+    """Begin with what shares a studio, then with what is long: nothing long is left for the end."""
 
     def turn(item: pytest.Item) -> int:
-        return 0 if group_of(item) else 1 if item.get_closest_marker("long") else 2
+        shares = shared_studio(file_of(item.nodeid))
+        return 0 if shares else 1 if item.get_closest_marker("long") else 2
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item) or item.path.stem))
     items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SharedStudios | None:
+    return SharedStudios(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
