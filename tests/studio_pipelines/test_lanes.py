@@ -37,13 +37,10 @@ def test_a_lane_that_there_is_not() -> None:
 def test_a_long_job_does_not_hold_up_another_lane(
     media_studio: RunningStudio, pixel_png: bytes
 ) -> None:
-    image = media_studio.upload(pixel_png)
+    image, studio = media_studio.upload(pixel_png), media_studio.studio
     long = media_studio.begin(image, secondsTaken=60)
     media_studio.job_once(long, "processing")
-    graded = media_studio.client.post(
-        "/api/grading/apply", json={"image": image, "exposure": 1.0, "priority": 0}
-    )
-    assert graded.status_code == 200, graded.text
-    assert media_studio.job(long)["status"] == "processing"
-    media_studio.client.post(f"/api/jobs/{long}/cancel")
+    assert studio.run("grading_apply", image=image, exposure=1.0, priority=0).has_ended
+    assert studio.job(long).status == "processing"
+    studio.cancel(long)
     media_studio.job_once(long, "canceled")

@@ -60,19 +60,19 @@ def check(told: Any, settling: int = SETTLING) -> None:
 # Depth's network sees a picture at one size, and demixing's sound in windows of one length: small
 # inputs end at the same native calls. What a process gathers over more interrupts is for the soak.
 @pytest.mark.parametrize(
-    ("case", "megapixels", "minutes"),
+    ("case", "megapixels", "minutes", "times"),
     [
-        ("100mp-16", 6, 0),
-        ("30min", 0, 0.5),
-        ("demix-2", 0, 0.2),
-        ("segment-auto", 6, 0),
-        ("depth", 1, 0),
+        ("100mp-16", 6, 0, 8),
+        ("30min", 0, 0.5, 8),
+        ("demix-2", 0, 0.2, 6),
+        ("segment-auto", 6, 0, 8),
+        ("depth", 1, 0, 6),
     ],
 )
 def test_an_interrupt_ends_a_job_soon_and_leaves_nothing(
-    case: str, megapixels: float, minutes: float, tmp_path: Path
+    case: str, megapixels: float, minutes: float, times: int, tmp_path: Path
 ) -> None:
-    check(interrupt(case, megapixels, minutes, times=6, tmp_path=tmp_path))
+    check(interrupt(case, megapixels, minutes, times, tmp_path))
 
 
 @pytest.mark.soak
