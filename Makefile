@@ -51,15 +51,16 @@ up: install ## Run the studio until Ctrl-C
 # shuts its usual folder to others whenever another session starts.
 PYTEST := tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; $(PYTHON) -m pytest --basetemp="$$tmp/t"
 
-# Two at a time: most tests wait for a process or compute on one core. A file's tests stay together.
+# Two at a time: most tests wait for a process or compute on one core. A file's tests stay together,
+# and so do the files that share a studio (tests/work_sharing.py).
 test: models ## Run the tests
-	@$(PYTEST) -m "not gpu and not soak" --numprocesses 2 --dist loadfile
+	@$(PYTEST) -m "not gpu and not soak" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-gpu: install ## Run the tests that need a CUDA device
 	@$(PYTEST) -m gpu
 
-soak: models ## Run the long checks, and keep their figures in bench/results
-	@$(PYTEST) -m soak
+soak: models ## Run the long checks, and keep their figures in bench/results; ONLY=FILE for some
+	@$(PYTHON) -m tests.soak.in_turn $(ONLY)
 
 check: install ## Lint, format, types, import rules, and what bandit knows to be unsafe
 	$(VENV)/bin/ruff check

@@ -25,10 +25,27 @@ from keyed_studio import KeyedStudio, keyed_studio  # noqa: E402
 from PIL import Image  # noqa: E402
 from running_studio import RunningStudio, running_studio, settings_for  # noqa: E402
 from webhook_receiver import SECRET  # noqa: E402
+from work_sharing import SharedStudios, file_of, shared_studio  # noqa: E402
 
 from resources.artifacts import ArtifactStore  # noqa: E402
 from studio_pipelines.embedded_servers import embedded_broker  # noqa: E402
+from studio_pipelines.settings import load_settings  # noqa: E402
 from studio_pipelines.supervisor import Supervisor  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what shares a studio, then with what is long: nothing long is left for the end."""
+
+    def turn(item: pytest.Item) -> int:
+        shares = shared_studio(file_of(item.nodeid))
+        return 0 if shares else 1 if item.get_closest_marker("long") else 2
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SharedStudios | None:
+    return SharedStudios(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +53,20 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     """A studio that runs for the whole session, with the worker of the twelfth operation alone."""
     settings = settings_for(tmp_path_factory.mktemp("studio"))
     with running_studio(settings, ("broker", "database", "worker-test", "api")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def media_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A studio with every operation and every worker, and the twelfth operation's too."""
+    settings = load_settings(
+        data_dir=tmp_path_factory.mktemp("media-studio"),
+        operation_packages=("studio_pipelines.operations", "twelfth_operation"),
+        max_duration_s=600,
+        webhook_allow_private_addresses=True,
+        webhook_secret=SECRET,
+    )
+    with running_studio(settings, ("broker", "database", "worker", "api")) as running:
         yield running
 
 

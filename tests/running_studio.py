@@ -1,10 +1,12 @@
-"""A studio that tests talk to: its processes, its HTTP client, and the waits they need."""
+"""A studio that tests talk to: its processes, its clients, and the waits they need."""
 
+import base64
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,9 @@ import psutil
 import pytest
 import redis
 
+from studio_pipelines.client import Studio
+from studio_pipelines.contract.assets import Asset
+from studio_pipelines.contract.jobs import JobData, Result
 from studio_pipelines.settings import Settings, load_settings
 from studio_pipelines.stack import Stack, running_stack
 
@@ -32,6 +37,11 @@ def eventually(look: Callable[[], Found], *, timeout_s: float = 15.0) -> Found:
     return found
 
 
+def uri(data: bytes) -> str:
+    """Return bytes as a reference that holds them."""
+    return "data:application/octet-stream;base64," + base64.b64encode(data).decode()
+
+
 def settings_for(data_dir: Path, **more: object) -> Settings:
     """Return settings of a small studio that takes the file-copying operation."""
     return load_settings(
@@ -46,10 +56,31 @@ def settings_for(data_dir: Path, **more: object) -> Settings:
 
 @dataclass(frozen=True)
 class RunningStudio:
-    """A stack with the file-copying operation, and a client of its API."""
+    """A stack, and clients of its API.
+
+    Tests of the API itself speak HTTP (``client``, and what is built on it); tests of what jobs
+    make speak through the typed client (``studio``, ``made``, ``content``).
+    """
 
     stack: Stack
     client: httpx.Client
+
+    @cached_property
+    def studio(self) -> Studio:
+        return Studio(self.stack.api_url, http=self.client)
+
+    def made(self, operation: str, **fields: Any) -> JobData:
+        """Run a job of an operation or a chain that completes, and return what it made."""
+        data = self.studio.run(operation, **fields).data
+        assert data is not None
+        return data
+
+    def content(self, found: Result | Asset) -> bytes:
+        """Return the bytes of an asset, or of a result's main one."""
+        assert found.url is not None
+        answer = self.client.get(found.url)
+        assert answer.status_code == 200, answer.text
+        return answer.content
 
     @property
     def broker(self) -> redis.Redis:

@@ -4,31 +4,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_studio import RunningStudio, running_studio
+from running_studio import RunningStudio
+from webhook_receiver import SECRET
 
 from resources.model_clients import npm_command
-from studio_pipelines.settings import load_settings
 
 pytestmark = pytest.mark.stack
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = (ROOT / "docs" / "api.md").read_text()
-SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    """A studio that works on pictures, and tells of them to this machine too."""
-    settings = load_settings(
-        data_dir=tmp_path_factory.mktemp("guide-studio"),
-        webhook_allow_private_addresses=True,
-        webhook_secret=SECRET,
-    )
-    with running_studio(settings, ("broker", "database", "worker-image", "api")) as running:
-        yield running
 
 
 @pytest.fixture
@@ -67,10 +53,10 @@ def ran(studio: RunningStudio, checkout: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_the_shell(studio: RunningStudio, checkout: Path) -> None:
+def test_the_shell(media_studio: RunningStudio, checkout: Path) -> None:
     script = checkout / "guide.sh"
     script.write_text(f"set -euo pipefail\n{snippets('sh')}")
-    said = ran(studio, checkout, "bash", str(script))
+    said = ran(media_studio, checkout, "bash", str(script))
     assert '"code":"invalid_request"' in said
     assert '"cached":true' in said
     assert "event: completed" in said
@@ -78,21 +64,21 @@ def test_the_shell(studio: RunningStudio, checkout: Path) -> None:
         assert (checkout / made).read_bytes().startswith(b"\x89PNG"), made
 
 
-def test_python(studio: RunningStudio, checkout: Path) -> None:
+def test_python(media_studio: RunningStudio, checkout: Path) -> None:
     script = checkout / "guide.py"
     script.write_text(snippets("python"))
-    said = ran(studio, checkout, sys.executable, str(script))
+    said = ran(media_studio, checkout, sys.executable, str(script))
     assert "invalid_request exposure" in said
     assert "Apache-2.0" in said
     for made in ("graded.png", "graded-0.png", "graded-1.png"):
         assert (checkout / made).read_bytes().startswith(b"\x89PNG"), made
 
 
-def test_javascript(studio: RunningStudio, checkout: Path) -> None:
+def test_javascript(media_studio: RunningStudio, checkout: Path) -> None:
     script = checkout / "guide.mjs"
     script.write_text(snippets("js"))
     bundled = Path(npm_command()[0]).with_name("node")
-    said = ran(studio, checkout, str(bundled) if bundled.exists() else "node", str(script))
+    said = ran(media_studio, checkout, str(bundled) if bundled.exists() else "node", str(script))
     assert "422 invalid_request exposure" in said
     assert "job.completed job_" in said
     assert (checkout / "graded.png").read_bytes().startswith(b"\x89PNG")

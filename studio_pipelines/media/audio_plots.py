@@ -1,16 +1,15 @@
 """Pictures of a master beside its programme: loudness over time, and spectrum."""
 
-import io
 import math
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
 
 from studio_pipelines.media.equaliser import EqCurve
+from studio_pipelines.media.figure_png import figure_png
 from studio_pipelines.media.loudness import Loudness
 from studio_pipelines.media.mastering_target import MasteringTarget
 from studio_pipelines.media.reference_match import level_difference_db
@@ -138,10 +137,7 @@ def _png(figure: Any, axes: Any) -> bytes:
         handlelength=1.6,
         columnspacing=2.2,
     )
-    file = io.BytesIO()
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(file)
-    return file.getvalue()
+    return figure_png(figure)
 
 
 def _curve(levels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,13 +1,12 @@
 """A picture of a stem: its waveform, and its spectrogram below."""
 
-import io
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from studio_pipelines.media.figure_png import figure_png
 from studio_pipelines.media.sample_store import Sound
 from studio_pipelines.media.spectrogram import LOWEST_HZ, Spectrogram, spectrogram
 
@@ -41,10 +40,7 @@ def stem_picture(stem: Sound, sample_rate_hz: int, name: str) -> bytes:
         axes.yaxis.label.set(color=_INK, fontsize=9)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set_color(_GRID)
-    file = io.BytesIO()
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(file)
-    return file.getvalue()
+    return figure_png(figure)
 
 
 def _draw_wave(axes: Any, drawn: Spectrogram) -> None:

@@ -21,20 +21,20 @@ from resources.api_keys import KeyRing
 from studio_pipelines.access_database import open_access_database
 from studio_pipelines.settings import load_settings
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 FOLDER = TESTS_DIR / "schemathesis"
 SAMPLES = TESTS_DIR.parent / "samples"
 
 
 @pytest.fixture(scope="module")
 def whole_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    """A studio with every operation; calls wait a second at most, and their jobs go on.
+    """A studio with every operation; calls wait for a moment at most, and their jobs go on.
 
     It asks for keys: that nothing goes without one is among the checks.
     """
     settings = load_settings(
         data_dir=tmp_path_factory.mktemp("whole-studio"),
-        sync_wait_s=1,
+        sync_wait_s=0.2,
         require_keys=True,
         operation_packages=("studio_pipelines.operations", "twelfth_operation"),
         chain_modules=("studio_pipelines.chains", "copy_chains"),

@@ -18,7 +18,6 @@ from resources.artifact_sweep import sweep
 from resources.artifacts import ArtifactStore
 
 RUN_ID = "c0ffee00-0000-4000-8000-000000000000"
-KILLS = 50
 PNG = "image/png"
 
 
@@ -79,12 +78,13 @@ def assets_of_the_run(store_dir: Path) -> list[tuple[str, str]]:
     return [(one["sha256"], one["id"]) for one in records if one["job_id"] is not None]
 
 
-def test_a_writer_killed_fifty_times(
-    folder_store: ArtifactStore, tmp_path: Path, processes: ForkServerContext
+@pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.soak)])
+def test_writers_killed_one_after_the_other(
+    folder_store: ArtifactStore, tmp_path: Path, processes: ForkServerContext, kills: int
 ) -> None:
     store_dir, rng, left = tmp_path / "store", random.Random(7), 0
     folder_store.sweep(lambda _run_id: False)
-    for seed in range(KILLS):
+    for seed in range(kills):
         seen = (store_dir / "assets").stat().st_mtime_ns
         process = started(processes, folder_store, tmp_path, seed)
         wait_for_work(store_dir, seen, process)

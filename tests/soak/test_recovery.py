@@ -16,7 +16,7 @@ from storage_checks import RunStorage, assert_each_completed_once
 
 from resources.run_tags import job_id_of
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 # Machines that run tests are busy; how long it takes is measured by the chaos test.
 RECOVERED_WITHIN_S = 90
 PROCESSES = ("broker", "database", "worker-test", "api", "dagster-daemon")

@@ -3,7 +3,6 @@
 import io
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +11,10 @@ from PIL import Image
 from running_studio import RunningStudio, problem_in
 
 from studio_pipelines.catalogue import chains, declared_chains
+from studio_pipelines.contract.jobs import StepResult
 
 pytestmark = pytest.mark.stack
 RATE_HZ = 44_100
-
-
-def posted(studio: RunningStudio, chain: str, **fields: Any) -> dict[str, Any]:
-    answer = studio.client.post(f"/api/pipelines/{chain}", json=fields, timeout=120)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
 
 
 def wav_of(samples: np.ndarray) -> bytes:
@@ -29,8 +23,8 @@ def wav_of(samples: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def heard(studio: RunningStudio, step: dict[str, Any], name: str) -> np.ndarray:
-    content = studio.client.get(step["assets"][name]["url"]).content
+def heard(studio: RunningStudio, step: StepResult, name: str) -> np.ndarray:
+    content = studio.content(step.assets[name])
     return soundfile.read(io.BytesIO(content), always_2d=True)[0]
 
 
@@ -43,33 +37,32 @@ def test_demix_master_mixes_the_stems_anew_and_masters_the_mix(
 ) -> None:
     song = soundfile.read(samples / "music-mix.flac")[0][: 8 * RATE_HZ]
     audio = media_studio.upload(wav_of(song))
-    data = posted(
-        media_studio,
+    data = media_studio.made(
         "demix-master",
         audio=audio,
         audio_demix={"stems": 4},
         stem_mix={"gains": {"drums": -4.0}, "mute": ["bass"]},
         audio_master={"targetLufs": -18, "format": "flac"},
     )
-    assert list(data["steps"]) == ["audio_demix", "stem_mix", "audio_master"]
-    demix, mix, master = data["steps"].values()
+    assert list(data.steps) == ["audio_demix", "stem_mix", "audio_master"]
+    demix, mix, master = data.steps.values()
     stems = {name: heard(media_studio, demix, name) for name in ("vocals", "drums", "other")}
     wanted = stems["vocals"] + stems["other"] + stems["drums"] * 10 ** (-4 / 20)
     found = heard(media_studio, mix, "mix")
     assert level_db(found - wanted) - level_db(wanted) <= -120
-    assert mix["metrics"]["stems"] == 3
-    assert master["verification"]["passed"] is True
-    assert data["url"] == master["assets"]["master"]["url"]
-    assert data["assets"]["master"]["mediaType"] == "audio/flac"
-    assert demix["verification"]["residualDb"] <= -80
+    assert mix.metrics["stems"] == 3
+    assert master.verification["passed"] is True
+    assert data.url == master.assets["master"].url
+    assert data.assets["master"].media_type == "audio/flac"
+    assert demix.verification["residualDb"] <= -80
 
 
 def test_demix_master_without_gains_mixes_the_song_itself(
     media_studio: RunningStudio, samples: Path
 ) -> None:
     song = soundfile.read(samples / "music-mix.flac")[0][: 4 * RATE_HZ]
-    data = posted(media_studio, "demix-master", audio=media_studio.upload(wav_of(song)))
-    found = heard(media_studio, data["steps"]["stem_mix"], "mix")
+    data = media_studio.made("demix-master", audio=media_studio.upload(wav_of(song)))
+    found = heard(media_studio, data.steps["stem_mix"], "mix")
     assert level_db(found - song) - level_db(song) <= -120
 
 
@@ -88,17 +81,16 @@ def test_inpaint_grade_removes_an_object_and_grades_what_is_left(
     picture = Image.open(samples / "tower.jpg").convert("RGB").resize((320, 240))
     file = io.BytesIO()
     picture.save(file, "PNG")
-    data = posted(
-        media_studio,
+    data = media_studio.made(
         "inpaint-grade",
         image=media_studio.upload(file.getvalue()),
         image_inpaint={"box": [140, 100, 180, 140], "maskExpand": 0},
         grading_apply={"exposure": 0.5},
     )
-    inpainted, graded = data["steps"].values()
-    assert data["url"] == graded["url"] == graded["assets"]["image"]["url"]
+    inpainted, graded = data.steps.values()
+    assert data.url == graded.url == graded.assets["image"].url
     before, after = (
-        np.asarray(Image.open(io.BytesIO(media_studio.client.get(step["url"]).content)), int)
+        np.asarray(Image.open(io.BytesIO(media_studio.content(step))), int)
         for step in (inpainted, graded)
     )
     outside = np.ones(before.shape[:2], bool)
@@ -123,17 +115,16 @@ def test_segment_inpaint_grade_removes_what_is_clicked_on(
     pixels[thing] = (255, 0, 255)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    data = posted(
-        media_studio,
+    data = media_studio.made(
         "segment-inpaint-grade",
         image=media_studio.upload(file.getvalue()),
         mask_segment={"points": [{"x": 480, "y": 80, "label": 1}]},
         grading_apply={"exposure": 0.5},
     )
-    assert list(data["steps"]) == ["mask_segment", "image_inpaint", "grading_apply"]
+    assert list(data.steps) == ["mask_segment", "image_inpaint", "grading_apply"]
     found, inpainted, graded = (
-        np.asarray(Image.open(io.BytesIO(media_studio.client.get(step["url"]).content)), int)
-        for step in data["steps"].values()
+        np.asarray(Image.open(io.BytesIO(media_studio.content(step))), int)
+        for step in data.steps.values()
     )
     assert (found[thing] > 127).mean() > 0.98
     assert (found > 127).sum() < 1.2 * thing.sum()

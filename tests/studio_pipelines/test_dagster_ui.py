@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 from running_studio import RunningStudio, eventually, running_studio, settings_for
 
@@ -16,6 +17,7 @@ KEY = {"path": ["file_copy"]}
 COPIER = {"path": ["workers", "file-copier"]}
 FINISHED = ("SUCCESS", "FAILURE", "CANCELED")
 
+SERVED = "{ instance { runLauncher { name } } repositoriesOrError { __typename } }"
 LAUNCH = """
 mutation ($params: ExecutionParams!) {
   launchPipelineExecution(executionParams: $params) {
@@ -86,6 +88,16 @@ def execution(studio: RunningStudio) -> dict[str, Any]:
     (check,) = found["checks"]
     assert check["name"] == "verification"
     return check["executionForLatestMaterialization"]
+
+
+def test_it_serves_our_definitions_from_postgres(studio: RunningStudio) -> None:
+    served = ask(studio, SERVED)
+    assert served["instance"]["runLauncher"]["name"] == "WarmCeleryRunLauncher"
+    assert served["repositoriesOrError"]["__typename"] == "RepositoryConnection"
+    with psycopg2.connect(studio.stack.env["STUDIO_DATABASE_URL"]) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT to_regclass('runs') IS NOT NULL")
+        assert cursor.fetchone() == (True,)
 
 
 def test_the_checks_tab_shows_a_jobs_verification(studio: RunningStudio, pixel_png: bytes) -> None:

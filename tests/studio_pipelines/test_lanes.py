@@ -1,4 +1,7 @@
+"""The lanes: whose queue is in which, and that they do not hold each other up."""
+
 import pytest
+from running_studio import RunningStudio
 
 from resources.run_tags import COMMON_QUEUE
 from studio_pipelines.catalogue import chains, operations
@@ -28,3 +31,16 @@ def test_every_worker_takes_what_belongs_to_no_operation() -> None:
 def test_a_lane_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="no lane 'nonsense'"):
         lane_named("nonsense")
+
+
+@pytest.mark.stack
+def test_a_long_job_does_not_hold_up_another_lane(
+    media_studio: RunningStudio, pixel_png: bytes
+) -> None:
+    image, studio = media_studio.upload(pixel_png), media_studio.studio
+    long = media_studio.begin(image, secondsTaken=60)
+    media_studio.job_once(long, "processing")
+    assert studio.run("grading_apply", image=image, exposure=1.0, priority=0).has_ended
+    assert studio.job(long).status == "processing"
+    studio.cancel(long)
+    media_studio.job_once(long, "canceled")

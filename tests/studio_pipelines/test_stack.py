@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import psutil
 import psycopg2
 import pytest
@@ -100,20 +99,6 @@ def test_taken_port_is_said(settings: Settings) -> None:
             assert f"Port {port} is taken" in stack.notices[0]
         finally:
             stack.supervisor.stop()
-
-
-def test_dagster_serves_our_definitions_from_postgres(settings: Settings) -> None:
-    query = "{ instance { runLauncher { name } } repositoriesOrError { __typename } }"
-    with running_stack(settings, only=("broker", "database", "dagster")) as stack:
-        answer = httpx.post(f"{stack.dagster_url}/graphql", json={"query": query}, timeout=30)
-        data = answer.json()["data"]
-        assert data["instance"]["runLauncher"]["name"] == "WarmCeleryRunLauncher"
-        assert data["repositoriesOrError"]["__typename"] == "RepositoryConnection"
-        with psycopg2.connect(stack.env["STUDIO_DATABASE_URL"]) as connection:
-            cursor = connection.cursor()
-            cursor.execute("SELECT to_regclass('runs') IS NOT NULL")
-            assert cursor.fetchone() == (True,)
-    assert processes_of(settings.data_dir) == []
 
 
 def test_sqlite_takes_the_place_of_a_database_that_cannot_be_had(

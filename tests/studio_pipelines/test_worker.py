@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from running_studio import running_studio, settings_for
 
-from studio_pipelines.catalogue import operations
+from studio_pipelines.lanes import lanes
 from studio_pipelines.worker_name import WorkerName
 
 pytestmark = pytest.mark.stack
@@ -54,36 +54,21 @@ signal.pause()
     assert "ImportError: no such codec" in ended.stderr
 
 
-@pytest.mark.parametrize("name", sorted(operations()))
-def test_what_is_preloaded_survives_a_fork(name: str) -> None:
+@pytest.mark.parametrize("lane", [lane.name for lane in lanes()])
+def test_what_is_preloaded_survives_a_fork(lane: str) -> None:
     """A thread, a process or a device that the parent has opened is broken in its child."""
     script = f"""\
 import sys, threading
 import psutil
 from studio_pipelines.catalogue import operations
-preload = operations()[{name!r}].preload
-if preload is not None:
-    preload()
-assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
-assert not psutil.Process().children()
-assert not psutil.Process().net_connections()
-assert "pyvips" not in sys.modules
-torch = sys.modules.get("torch")
-assert torch is None or not torch.cuda.is_initialized()
+for name, operation in operations().items():
+    if operation.lane == {lane!r} and operation.preload is not None:
+        operation.preload()
+        assert threading.enumerate() == [threading.main_thread()], (name, threading.enumerate())
+        assert not psutil.Process().children(), name
+        assert not psutil.Process().net_connections(), name
+        assert "pyvips" not in sys.modules, name
+        torch = sys.modules.get("torch")
+        assert torch is None or not torch.cuda.is_initialized(), name
 """
     subprocess.run((sys.executable, "-c", script), timeout=120, check=True)
-
-
-def test_a_long_job_does_not_hold_up_another_lane(tmp_path: Path, pixel_png: bytes) -> None:
-    only = ("broker", "database", "worker-test", "worker-image", "api")
-    with running_studio(settings_for(tmp_path / "studio"), only) as studio:
-        image = studio.upload(pixel_png)
-        long = studio.begin(image, secondsTaken=60)
-        studio.job_once(long, "processing")
-        graded = studio.client.post(
-            "/api/grading/apply", json={"image": image, "exposure": 1.0, "priority": 0}
-        )
-        assert graded.status_code == 200, graded.text
-        assert studio.job(long)["status"] == "processing"
-        studio.client.post(f"/api/jobs/{long}/cancel")
-        studio.job_once(long, "canceled")

@@ -1,4 +1,3 @@
-import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
-from running_studio import RunningStudio, problem_in
+from running_studio import RunningStudio, problem_in, uri
 from tiny_demucs import save_model
 
 from resources.artifacts import ArtifactStore
@@ -17,6 +16,7 @@ from resources.model_pull import pull
 from resources.model_shelf import ModelShelf
 from resources.model_store import ModelStore
 from resources.progress import Progress
+from studio_pipelines.contract.jobs import JobData
 from studio_pipelines.jobs import job_of
 from studio_pipelines.op_records import RESULT_METADATA
 from studio_pipelines.operations.audio_demix import OPERATION
@@ -26,24 +26,14 @@ ROUTE = "/api/audio/demix"
 PCM_24_STEP = 2.0**-23
 
 
-def uri(data: bytes) -> str:
-    return "data:application/octet-stream;base64," + base64.b64encode(data).decode()
-
-
 def wav_of(samples: np.ndarray, rate_hz: int = 44_100, subtype: str = "FLOAT") -> bytes:
     file = io.BytesIO()
     soundfile.write(file, samples, rate_hz, subtype, format="WAV")
     return file.getvalue()
 
 
-def demix(studio: RunningStudio, **fields: Any) -> dict[str, Any]:
-    answer = studio.client.post(ROUTE, json=fields, timeout=120)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
-
-
-def heard(studio: RunningStudio, data: dict[str, Any], name: str) -> tuple[np.ndarray, int]:
-    content = studio.client.get(data["assets"][name]["url"]).content
+def heard(studio: RunningStudio, data: JobData, name: str) -> tuple[np.ndarray, int]:
+    content = studio.content(data.assets[name])
     return soundfile.read(io.BytesIO(content), dtype="float64", always_2d=True)
 
 
@@ -57,40 +47,40 @@ def test_the_song_becomes_four_stems_that_are_the_song(
     media_studio: RunningStudio, samples: Path
 ) -> None:
     file = samples / "music-mix.flac"
-    data = demix(media_studio, audio=uri(file.read_bytes()), stems=4, format="flac")
+    data = media_studio.made("audio_demix", audio=uri(file.read_bytes()), stems=4, format="flac")
     stems = ("vocals", "drums", "bass", "other")
-    assert set(data["assets"]) == {*stems, *(f"{stem}Picture" for stem in stems)}
-    assert data["url"] == data["assets"]["vocals"]["url"]
+    assert set(data.assets) == {*stems, *(f"{stem}Picture" for stem in stems)}
+    assert data.url == data.assets["vocals"].url
     song, rate_hz = soundfile.read(file, dtype="float64")
     sounds = {stem: heard(media_studio, data, stem) for stem in stems}
     assert {rate for _, rate in sounds.values()} == {rate_hz}
     total = sum(sound for sound, _ in sounds.values())
     np.testing.assert_allclose(total, song, atol=4 * PCM_24_STEP)
-    verification = data["verification"]
+    verification = data.verification
     assert verification["passed"] is True
     assert verification["residualDb"] <= -80
     assert verification["encodedResidualDb"] <= -80
     assert set(verification["stems"]) == set(stems)
-    assert data["model"]["name"] == "spleeter-2stems"
-    assert data["metrics"]["madeBy"]["vocals"] == "network"
-    assert "mask" in data["metrics"]["madeBy"]["drums"]
-    assert data["metrics"]["audioSeconds"] == pytest.approx(23)
-    assert data["metrics"]["inferMs"] > 0
+    assert data.model.name == "spleeter-2stems"
+    assert data.metrics["madeBy"]["vocals"] == "network"
+    assert "mask" in data.metrics["madeBy"]["drums"]
+    assert data.metrics["audioSeconds"] == pytest.approx(23)
+    assert data.metrics["inferMs"] > 0
     for stem in stems:
-        picture = media_studio.client.get(data["assets"][f"{stem}Picture"]["url"]).content
+        picture = media_studio.content(data.assets[f"{stem}Picture"])
         assert Image.open(io.BytesIO(picture)).size == (1200, 552)
 
 
 def test_a_mask_brings_the_drums_out(media_studio: RunningStudio, samples: Path) -> None:
-    data = demix(
-        media_studio,
+    data = media_studio.made(
+        "audio_demix",
         audio=uri((samples / "music-mix.flac").read_bytes()),
         stems=["drums", "bass"],
         format="float32",
     )
-    assert list(data["verification"]["stems"]) == ["drums", "bass"]
-    assert data["url"] == data["assets"]["drums"]["url"]
-    assert data["verification"]["encodedResidualDb"] is None
+    assert set(data.verification["stems"]) == {"drums", "bass"}
+    assert data.url == data.assets["drums"].url
+    assert data.verification["encodedResidualDb"] is None
     mix = soundfile.read(samples / "music-mix.flac")[0]
     for stem, gain_db in (("drums", 8), ("bass", 8)):
         truth = soundfile.read(samples / f"music-{stem}.flac")[0]
@@ -119,7 +109,7 @@ def test_rate_length_and_channels_are_kept(
 ) -> None:
     song = excerpt(samples, 1.5, channels)[: rate_hz + 77]
     sent = uri(wav_of(song, rate_hz))
-    data = demix(media_studio, audio=sent, format=form, sampleRate=rate_kept)
+    data = media_studio.made("audio_demix", audio=sent, format=form, sampleRate=rate_kept)
     wanted_hz = rate_hz if rate_kept == "keep" else int(rate_kept)
     total = 0
     for stem in ("vocals", "accompaniment"):
@@ -128,12 +118,12 @@ def test_rate_length_and_channels_are_kept(
         assert sound.shape[1] == channels
         assert len(sound) == pytest.approx(len(song) * wanted_hz / rate_hz, abs=0.5)
         total = total + sound
-    assert data["verification"]["lengthKept"] is True
+    assert data.verification["lengthKept"] is True
     if rate_kept == "keep":
         tolerance = {"wav16": 4 * 2.0**-15, "float32": 1e-6, "mp3": 0.1}[form]
         np.testing.assert_allclose(total, song, atol=tolerance)
     if wanted_hz > 44_100:
-        assert any("up to 22050 Hz" in note for note in data["notes"])
+        assert any("up to 22050 Hz" in note for note in data.notes)
 
 
 def test_tags_are_kept(media_studio: RunningStudio, samples: Path, tmp_path: Path) -> None:
@@ -141,9 +131,9 @@ def test_tags_are_kept(media_studio: RunningStudio, samples: Path, tmp_path: Pat
         file.title, file.artist = "Tides", "The Studio"
         file.write(excerpt(samples, 0.5))
     sent = uri((tmp_path / "a.flac").read_bytes())
-    data = demix(media_studio, audio=sent, twoStems="vocals", format="flac")
-    assert set(data["assets"]) == {"vocals", "noVocals", "vocalsPicture", "noVocalsPicture"}
-    content = media_studio.client.get(data["assets"]["noVocals"]["url"]).content
+    data = media_studio.made("audio_demix", audio=sent, twoStems="vocals", format="flac")
+    assert set(data.assets) == {"vocals", "noVocals", "vocalsPicture", "noVocalsPicture"}
+    content = media_studio.content(data.assets["noVocals"])
     with soundfile.SoundFile(io.BytesIO(content)) as stored:
         assert (stored.title, stored.artist) == ("Tides", "The Studio")
 
@@ -155,40 +145,40 @@ def test_surround_is_mixed_to_stereo_and_that_is_told(
     song = np.zeros((22_050, channels))
     song[:, :2] = excerpt(samples, 0.5)
     song[:, 2] = song[:, 0]
-    data = demix(media_studio, audio=uri(wav_of(song)), format="float32")
+    data = media_studio.made("audio_demix", audio=uri(wav_of(song)), format="float32")
     total = sum(heard(media_studio, data, stem)[0] for stem in ("vocals", "accompaniment"))
     np.testing.assert_allclose(total, song[:, :2] + 0.7071068 * song[:, 2:3], atol=1e-6)
-    assert any("mixed to stereo" in note for note in data["notes"])
+    assert any("mixed to stereo" in note for note in data.notes)
 
 
 def test_stems_beyond_full_scale(media_studio: RunningStudio, samples: Path) -> None:
     song = 4 * excerpt(samples, 1)
     sent = uri(wav_of(song))
-    lowered = demix(media_studio, audio=sent)
-    gain = 10 ** (lowered["metrics"]["gainDb"] / 20)
+    lowered = media_studio.made("audio_demix", audio=sent)
+    gain = 10 ** (lowered.metrics["gainDb"] / 20)
     assert gain < 0.9
-    assert lowered["metrics"]["clippedSamples"] == 0
-    assert any("lowered by" in note for note in lowered["notes"])
+    assert lowered.metrics["clippedSamples"] == 0
+    assert any("lowered by" in note for note in lowered.notes)
     total = sum(heard(media_studio, lowered, stem)[0] for stem in ("vocals", "accompaniment"))
     np.testing.assert_allclose(total, gain * song, rtol=1e-3, atol=1e-4)
-    cut = demix(media_studio, audio=sent, clipMode="clamp", format="float32")
-    assert cut["metrics"]["clippedSamples"] > 0
+    cut = media_studio.made("audio_demix", audio=sent, clipMode="clamp", format="float32")
+    assert cut.metrics["clippedSamples"] > 0
     assert np.abs(heard(media_studio, cut, "accompaniment")[0]).max() == 1
-    kept = demix(media_studio, audio=sent, format="float32")
-    assert kept["metrics"]["gainDb"] == 0
+    kept = media_studio.made("audio_demix", audio=sent, format="float32")
+    assert kept.metrics["gainDb"] == 0
     assert np.abs(heard(media_studio, kept, "accompaniment")[0]).max() > 1
-    assert kept["verification"]["passed"] is True
+    assert kept.verification["passed"] is True
 
 
 @pytest.mark.parametrize("level", [0.0, 0.25])
 def test_silence_and_a_constant_have_an_answer(media_studio: RunningStudio, level: float) -> None:
     song = np.full((20_000, 2), level)
-    data = demix(media_studio, audio=uri(wav_of(song)), format="float32")
-    assert data["verification"]["passed"] is True
+    data = media_studio.made("audio_demix", audio=uri(wav_of(song)), format="float32")
+    assert data.verification["passed"] is True
     total = sum(heard(media_studio, data, stem)[0] for stem in ("vocals", "accompaniment"))
     np.testing.assert_allclose(total, song, atol=1e-6)
-    assert data["verification"]["stems"]["vocals"]["integratedLufs"] is None
-    is_told = any("silent" in note for note in data.get("notes", []))
+    assert data.verification["stems"]["vocals"]["integratedLufs"] is None
+    is_told = any("silent" in note for note in data.notes)
     assert is_told == (level == 0)
 
 

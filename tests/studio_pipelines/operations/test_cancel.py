@@ -17,9 +17,10 @@ from asset_store_check import leftovers, wrong_answers
 from running_studio import RunningStudio, eventually
 from safe_points import picture, sound
 
+from studio_pipelines.contract.jobs import Job
+
 pytestmark = pytest.mark.stack
 RESULTS = Path(__file__).resolve().parents[3] / "bench" / "results" / "cancel.json"
-ENDED = ("completed", "failed", "canceled")
 # The first jobs fill caches that stay.
 SETTLING = 4
 
@@ -29,7 +30,7 @@ class Kind:
     """One operation to cancel, with inputs that keep it at work for some seconds."""
 
     worker: str
-    route: str
+    operation: str
     body: dict[str, Any]
 
 
@@ -47,21 +48,13 @@ def kinds(
     audio = media_studio.upload((folder / "a.wav").read_bytes())
     loud = {"audio": audio, "targetLufs": -9}
     return (
-        Kind("grading-engine", "/api/grading/apply", {"image": image, "exposure": 0.4}),
-        Kind("audio-master", "/api/audio/master", loud),
+        Kind("grading-engine", "grading_apply", {"image": image, "exposure": 0.4}),
+        Kind("audio-master", "audio_master", loud),
     )
 
 
 def begin(studio: RunningStudio, kind: Kind, **more: Any) -> str:
-    answer = studio.client.post(kind.route, json={**kind.body, **more, "async": True})
-    assert answer.status_code == 202, answer.text
-    return answer.json()["jobId"]
-
-
-def cancel(studio: RunningStudio, job_id: str) -> dict[str, Any]:
-    answer = studio.client.post(f"/api/jobs/{job_id}/cancel")
-    assert answer.status_code in (200, 202), answer.text
-    return answer.json()
+    return studio.studio.submit(kind.operation, **kind.body, **more).job_id
 
 
 def idle_row(studio: RunningStudio, kind: Kind) -> dict[str, Any]:
@@ -74,9 +67,9 @@ def idle_row(studio: RunningStudio, kind: Kind) -> dict[str, Any]:
     return row
 
 
-def end_of(studio: RunningStudio, job_id: str) -> dict[str, Any]:
+def end_of(studio: RunningStudio, job_id: str) -> Job:
     return eventually(
-        lambda: (record := studio.job(job_id))["status"] in ENDED and record, timeout_s=60
+        lambda: (record := studio.studio.job(job_id)).has_ended and record, timeout_s=60
     )
 
 
@@ -92,15 +85,15 @@ def cancel_at(studio: RunningStudio, kind: Kind, moment: str, rng: random.Random
         studio.job_once(job_id, "processing")
         time.sleep(rng.uniform(0, 1.5))
     asked_s = time.perf_counter()
-    told = cancel(studio, job_id)
+    told = studio.studio.cancel(job_id)
     ended = end_of(studio, job_id)
     took_s = time.perf_counter() - asked_s
     if blocker is not None:
-        cancel(studio, blocker)
-        assert end_of(studio, blocker)["status"] == "canceled"
-    if told["status"] == "already_finished":
+        studio.studio.cancel(blocker)
+        assert end_of(studio, blocker).status == "canceled"
+    if told.status == "already_finished":
         return None
-    assert ended["status"] == "canceled", ended
+    assert ended.status == "canceled", ended
     return took_s
 
 
@@ -139,8 +132,7 @@ def test_canceled_jobs_end_soon_and_leave_nothing(
     found = cancel_often(media_studio, kinds, times=6)
     assert all(found["tookS"].values())
     for kind in kinds:
-        answer = media_studio.client.post(kind.route, json=kind.body, timeout=120)
-        assert answer.status_code == 200, answer.text
+        media_studio.made(kind.operation, **kind.body)
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -151,9 +143,9 @@ def test_a_deadline_ends_a_job_the_same_way(
     pid = idle_row(media_studio, kind)["pid"]
     assets = len(list((media_studio.assets_dir / "assets").iterdir()))
     # On a fast machine the job could be done in a second; longer waits would not be for the test.
-    record = end_of(media_studio, begin(media_studio, kind, timeoutSeconds=1))
-    assert record["status"] == "failed", record
-    assert record["error"]["code"] == "deadline_exceeded"
+    record = end_of(media_studio, begin(media_studio, kind, timeout_seconds=1))
+    assert record.error is not None
+    assert record.error.code == "deadline_exceeded"
     assert idle_row(media_studio, kind)["pid"] == pid
     nothing_left(media_studio, assets)
 

@@ -1,4 +1,3 @@
-import base64
 import io
 import struct
 import zlib
@@ -9,16 +8,15 @@ import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813  the name its own documents use
 import pytest
 import pyvips
-from running_studio import RunningStudio, problem_in
+from running_studio import RunningStudio, problem_in, uri
+
+from studio_pipelines.contract.assets import Asset
+from studio_pipelines.contract.jobs import JobData
 
 pytestmark = pytest.mark.stack
 ROUTE = "/api/grading/apply"
 CUBE_HEAD = b"LUT_3D_SIZE 2\n"
 CUBE_ROWS = b"".join(b"%d %d %d\n" % (r, g, b) for b in (0, 1) for g in (0, 1) for r in (0, 1))
-
-
-def uri(data: bytes) -> str:
-    return "data:application/octet-stream;base64," + base64.b64encode(data).decode()
 
 
 def png_of(pixels: np.ndarray, **options: Any) -> bytes:
@@ -27,15 +25,8 @@ def png_of(pixels: np.ndarray, **options: Any) -> bytes:
     return image.copy(interpretation=kind).write_to_buffer(".png", **options)
 
 
-def grade(studio: RunningStudio, **fields: Any) -> dict[str, Any]:
-    # The network takes its time where other work has the cores.
-    answer = studio.client.post(ROUTE, json=fields, timeout=180)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
-
-
-def picture_at(studio: RunningStudio, url: str) -> pyvips.Image:
-    return pyvips.Image.new_from_buffer(studio.client.get(url).content, "")
+def picture_of(studio: RunningStudio, found: JobData | Asset) -> pyvips.Image:
+    return pyvips.Image.new_from_buffer(studio.content(found), "")
 
 
 def huge_png_header() -> bytes:
@@ -52,45 +43,49 @@ def test_a_lut_grade_is_what_opencolorio_makes_of_it(
     media_studio: RunningStudio, samples: Path
 ) -> None:
     photo, cube = samples / "astronaut.jpg", samples / "warm_dusk.cube"
-    data = grade(media_studio, image=uri(photo.read_bytes()), lut=uri(cube.read_bytes()))
+    data = media_studio.made(
+        "grading_apply", image=uri(photo.read_bytes()), lut=uri(cube.read_bytes())
+    )
     before = pyvips.Image.new_from_file(str(photo)).numpy().astype(np.float32) / 255
     transform = ocio.FileTransform(src=str(cube), interpolation=ocio.INTERP_TETRAHEDRAL)
     processor = ocio.Config.CreateRaw().getProcessor(transform).getDefaultCPUProcessor()
     expected = np.ascontiguousarray(before)
     processor.applyRGB(expected)
-    after = picture_at(media_studio, data["url"]).numpy().astype(np.float32) / 255
+    after = picture_of(media_studio, data).numpy().astype(np.float32) / 255
     assert np.abs(after - np.clip(expected, 0, 1)).max() <= 0.5 / 255 + 1 / 65535
-    assert data["verification"]["cubeMaxError"] == 0
-    assert data["verification"]["meanDeltaE2000"] > 0.5
-    assert media_studio.client.get(data["assets"]["cube"]["url"]).content.count(b"\n") > 33**3
-    assert set(data["assets"]) == {"image", "cube", "preview", "scopes"}
+    assert data.verification["cubeMaxError"] == 0
+    assert data.verification["meanDeltaE2000"] > 0.5
+    assert media_studio.content(data.assets["cube"]).count(b"\n") > 33**3
+    assert set(data.assets) == {"image", "cube", "preview", "scopes"}
 
 
 def test_sixteen_bits_keep_their_depth_and_profile(
     media_studio: RunningStudio, samples: Path
 ) -> None:
     source = (samples / "coffee-p3-16bit.png").read_bytes()
-    data = grade(media_studio, image=uri(source), exposure=0.5)
-    before, after = pyvips.Image.new_from_buffer(source, ""), picture_at(media_studio, data["url"])
+    data = media_studio.made("grading_apply", image=uri(source), exposure=0.5)
+    before, after = pyvips.Image.new_from_buffer(source, ""), picture_of(media_studio, data)
     assert after.format == "ushort"
     assert after.get("icc-profile-data") == before.get("icc-profile-data")
     assert after.avg() > before.avg()
-    assert data["metrics"]["bitDepth"] == 16
+    assert data.metrics["bitDepth"] == 16
 
 
 def test_a_sideways_photo_comes_out_upright(media_studio: RunningStudio, samples: Path) -> None:
     source = (samples / "rocket-sideways.jpg").read_bytes()
     stored = pyvips.Image.new_from_buffer(source, "")
-    data = grade(media_studio, image=uri(source), contrast=1.1, format="jpeg", quality=90)
-    after = picture_at(media_studio, data["url"])
+    data = media_studio.made(
+        "grading_apply", image=uri(source), contrast=1.1, format="jpeg", quality=90
+    )
+    after = picture_of(media_studio, data)
     assert (after.width, after.height) == (stored.height, stored.width)
     assert after.get_typeof("orientation") == 0 or after.get("orientation") == 1
 
 
 def test_a_neutral_grade_changes_no_bit(media_studio: RunningStudio) -> None:
     pixels = np.random.default_rng(1).integers(0, 65536, (17, 23, 3), dtype=np.uint16)
-    data = grade(media_studio, image=uri(png_of(pixels)))
-    assert np.array_equal(picture_at(media_studio, data["url"]).numpy(), pixels)
+    data = media_studio.made("grading_apply", image=uri(png_of(pixels)))
+    assert np.array_equal(picture_of(media_studio, data).numpy(), pixels)
 
 
 def test_a_mask_leaves_black_alone(media_studio: RunningStudio) -> None:
@@ -98,11 +93,13 @@ def test_a_mask_leaves_black_alone(media_studio: RunningStudio) -> None:
     mask = np.zeros((8, 8, 1), np.uint8)
     mask[:, 4:] = 255
     mask_png = pyvips.Image.new_from_array(mask[:, :, 0]).write_to_buffer(".png")
-    data = grade(media_studio, image=uri(png_of(pixels)), mask=uri(mask_png), exposure=1)
-    after = picture_at(media_studio, data["url"]).numpy()
+    data = media_studio.made(
+        "grading_apply", image=uri(png_of(pixels)), mask=uri(mask_png), exposure=1
+    )
+    after = picture_of(media_studio, data).numpy()
     assert (after[:, :4] == 100).all()
     assert (after[:, 4:] > 100).all()
-    assert any("mask" in note for note in data["notes"])
+    assert any("mask" in note for note in data.notes)
 
 
 def test_a_hald_picture_is_a_lut(media_studio: RunningStudio) -> None:
@@ -111,10 +108,8 @@ def test_a_hald_picture_is_a_lut(media_studio: RunningStudio) -> None:
     cube = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)[..., ::-1]
     hald = (255 - cube).astype(np.uint8).reshape(level**3, level**3, 3)
     pixels = np.array([[[0, 255, 51]]], np.uint8)
-    data = grade(media_studio, image=uri(png_of(pixels)), lut=uri(png_of(hald)))
-    assert (
-        np.abs(picture_at(media_studio, data["url"]).numpy().astype(int) - [255, 0, 204]).max() <= 1
-    )
+    data = media_studio.made("grading_apply", image=uri(png_of(pixels)), lut=uri(png_of(hald)))
+    assert np.abs(picture_of(media_studio, data).numpy().astype(int) - [255, 0, 204]).max() <= 1
 
 
 BAD_IMAGES = {
@@ -139,7 +134,7 @@ def test_a_bad_image_is_refused_and_the_worker_lives(
     answer = media_studio.client.post(ROUTE, json={"image": uri(data)})
     assert problem_in(answer, status, code)["field"] == "image"
     assert media_studio.row("grading-engine")["pid"] == before
-    grade(media_studio, image=uri(png_of(np.zeros((1, 1, 3), np.uint8))))
+    media_studio.made("grading_apply", image=uri(png_of(np.zeros((1, 1, 3), np.uint8))))
 
 
 @pytest.mark.parametrize("name", BAD_LUTS)
@@ -164,10 +159,9 @@ def test_an_async_refusal_is_the_same_problem(media_studio: RunningStudio, sampl
 def test_the_main_asset_is_the_picture_also_when_read_later(
     media_studio: RunningStudio, pixel_png: bytes
 ) -> None:
-    answer = media_studio.client.post(ROUTE, json={"image": uri(pixel_png), "async": True})
-    data = media_studio.job_once(answer.json()["jobId"], "completed")["data"]
-    assert data["url"] == data["assets"]["image"]["url"]
-    assert next(iter(data["assets"])) == "image"
+    data = media_studio.made("grading_apply", image=uri(pixel_png))
+    assert data.url == data.assets["image"].url
+    assert next(iter(data.assets)) == "image"
 
 
 def test_a_file_may_come_in_the_form(media_studio: RunningStudio, pixel_png: bytes) -> None:
@@ -175,7 +169,7 @@ def test_a_file_may_come_in_the_form(media_studio: RunningStudio, pixel_png: byt
         ROUTE, files={"image": io.BytesIO(pixel_png)}, data={"params": '{"exposure": 1}'}
     )
     assert answer.status_code == 200, answer.text
-    after = picture_at(media_studio, answer.json()["data"]["url"]).numpy()
+    after = picture_of(media_studio, JobData(**answer.json()["data"])).numpy()
     assert (after[0, 0] > [200, 100, 50]).all()
 
 
@@ -207,30 +201,30 @@ def test_the_cube_of_a_base_is_the_grade(
     photo, asked = samples / "tower.jpg", dict(GRADES[name])
     if "match" in asked:
         asked["reference"] = uri((samples / "rocket-sideways.jpg").read_bytes())
-    data = grade(media_studio, image=uri(photo.read_bytes()), **asked)
-    cube = media_studio.client.get(data["assets"]["cube"]["url"]).content
+    data = media_studio.made("grading_apply", image=uri(photo.read_bytes()), **asked)
+    cube = media_studio.content(data.assets["cube"])
     before = pyvips.Image.new_from_file(str(photo)).numpy() / 255
-    after = picture_at(media_studio, data["url"]).numpy() / 255
+    after = picture_of(media_studio, data).numpy() / 255
     off = np.abs(after - through_cube(before, cube, tmp_path)).max()
     assert off <= 0.5 / 255 + 1 / 1023, "half a code is the picture's own rounding"
-    assert data["verification"]["meanDeltaE2000"] > 1
-    assert data["verification"]["cubeMaxError"] <= 1 / 1023
-    assert data["model"]["name"] == ("maxim-retouching" if "auto" in asked else "studio-grade")
+    assert data.verification["meanDeltaE2000"] > 1
+    assert data.verification["cubeMaxError"] <= 1 / 1023
+    assert data.model.name == ("maxim-retouching" if "auto" in asked else "studio-grade")
 
 
 def test_a_qualifier_grades_its_colours_alone(media_studio: RunningStudio, samples: Path) -> None:
     photo = (samples / "astronaut.jpg").read_bytes()
     orange = {"hue": [5, 35], "saturation": [0.5, 1]}
     asked = {"cdl": {"saturation": 0}, "qualifier": orange, "feather": 1.5}
-    data = grade(media_studio, image=uri(photo), **asked)
+    data = media_studio.made("grading_apply", image=uri(photo), **asked)
     before = pyvips.Image.new_from_buffer(photo, "").numpy()
-    after = picture_at(media_studio, data["url"]).numpy()
-    matte = picture_at(media_studio, data["assets"]["matte"]["url"]).numpy()
+    after = picture_of(media_studio, data).numpy()
+    matte = picture_of(media_studio, data.assets["matte"]).numpy()
     assert 0.02 < (matte > 127).mean() < 0.6
     np.testing.assert_array_equal(after[matte == 0], before[matte == 0])
     full = after[matte == 255].astype(int)
     assert np.ptp(full, axis=1).max() <= 1
-    assert any("qualifier" in note for note in data["notes"])
+    assert any("qualifier" in note for note in data.notes)
 
 
 def test_light_of_a_scene_is_graded_and_stored_as_half_floats(
@@ -243,15 +237,19 @@ def test_light_of_a_scene_is_graded_and_stored_as_half_floats(
 
     encode_exr(Picture(light), tmp_path / "light.exr", samples="float")
     source = uri((tmp_path / "light.exr").read_bytes())
-    data = grade(media_studio, image=source, inputSpace="ACEScg", exposure=-1, format="exr")
-    stored = media_studio.client.get(data["url"]).content
+    data = media_studio.made(
+        "grading_apply", image=source, inputSpace="ACEScg", exposure=-1, format="exr"
+    )
+    stored = media_studio.content(data)
     with Decoder() as decoder:
         after = decoder.picture(stored).pixels
     np.testing.assert_allclose(after, light / 2, rtol=5e-3)
-    assert data["verification"]["cubeInputSpace"] == "ACEScct"
+    assert data.verification["cubeInputSpace"] == "ACEScct"
     shown = {"display": "sRGB - Display", "view": "ACES 2.0 - SDR 100 nits (Rec.709)"}
-    data = grade(media_studio, image=source, inputSpace="ACEScg", bitDepth=8, dither=True, **shown)
-    picture = picture_at(media_studio, data["url"])
+    data = media_studio.made(
+        "grading_apply", image=source, inputSpace="ACEScg", bitDepth=8, dither=True, **shown
+    )
+    picture = picture_of(media_studio, data)
     assert picture.format == "uchar"
     assert pyvips.Image.profile_load("srgb") == picture.get("icc-profile-data")
 

@@ -1,4 +1,3 @@
-import base64
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -7,27 +6,22 @@ import av
 import numpy as np
 import pytest
 from made_video import make_video
-from running_studio import RunningStudio
+from running_studio import RunningStudio, uri
+
+from studio_pipelines.contract.jobs import JobData
 
 pytestmark = pytest.mark.stack
 ROUTE = "/api/grading/apply"
 
 
-def uri(data: bytes) -> str:
-    return "data:application/octet-stream;base64," + base64.b64encode(data).decode()
+def graded(studio: RunningStudio, path: Path, **fields: Any) -> JobData:
+    return studio.made("grading_apply", video=uri(path.read_bytes()), **fields)
 
 
-def grade(studio: RunningStudio, path: Path, **fields: Any) -> dict[str, Any]:
-    body = {"video": uri(path.read_bytes()), **fields}
-    answer = studio.client.post(ROUTE, json=body, timeout=180)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
-
-
-def stored(studio: RunningStudio, url: str, folder: Path) -> tuple[list[Any], list[bytes]]:
-    """Return the frames and the packets of sound behind a URL."""
+def stored(studio: RunningStudio, data: JobData, folder: Path) -> tuple[list[Any], list[bytes]]:
+    """Return the frames and the packets of sound of a result."""
     path = folder / "stored"
-    path.write_bytes(studio.client.get(url).content)
+    path.write_bytes(studio.content(data))
     with av.open(path) as container:
         frames = list(container.decode(video=0))
     with av.open(path) as container:
@@ -41,24 +35,24 @@ def test_a_video_is_graded_with_its_time_its_colour_and_its_sound(
     stamps = [0, 1, 2, 5, 6, 10, 11, 12, 13, 17, 20, 21]
     make_video(tmp_path / "a.mp4", stamps=stamps, full_range=True)
     lut = uri((samples / "warm_dusk.cube").read_bytes())
-    data = grade(media_studio, tmp_path / "a.mp4", lut=lut, crf=4)
-    assert set(data["assets"]) == {"video", "cube", "preview", "scopes"}
-    assert data["assets"]["video"]["mediaType"] == "video/mp4"
-    frames, sound = stored(media_studio, data["url"], tmp_path)
+    data = graded(media_studio, tmp_path / "a.mp4", lut=lut, crf=4)
+    assert set(data.assets) == {"video", "cube", "preview", "scopes"}
+    assert data.assets["video"].media_type == "video/mp4"
+    frames, sound = stored(media_studio, data, tmp_path)
     assert [Fraction(f.pts) * f.time_base for f in frames] == [Fraction(s, 25) for s in stamps]
     assert {int(f.color_range) for f in frames} == {2}
     assert {int(f.color_primaries) for f in frames} == {1}
     with av.open(tmp_path / "a.mp4") as source:
         assert sound == [bytes(p) for p in source.demux(audio=0) if p.size]
-    assert data["verification"]["passed"]
-    assert data["verification"]["framesStored"] == data["metrics"]["frames"] == 12
-    assert data["verification"]["meanDeltaE2000"] > 1
+    assert data.verification["passed"]
+    assert data.verification["framesStored"] == data.metrics["frames"] == 12
+    assert data.verification["meanDeltaE2000"] > 1
 
 
 def test_exposure_lightens_every_frame(media_studio: RunningStudio, tmp_path: Path) -> None:
     shown = make_video(tmp_path / "a.mp4", sound=None)
-    data = grade(media_studio, tmp_path / "a.mp4", exposure=-1, crf=4)
-    frames, sound = stored(media_studio, data["url"], tmp_path)
+    data = graded(media_studio, tmp_path / "a.mp4", exposure=-1, crf=4)
+    frames, sound = stored(media_studio, data, tmp_path)
     assert sound == []
     codes = shown / 255
     light = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4) / 2
@@ -77,9 +71,9 @@ def test_a_base_is_one_for_the_whole_video(
     make_video(tmp_path / "a.mp4", sound=None)
     photo = uri((samples / "tower.jpg").read_bytes())
     asked = {"auto": True} if base == "auto" else {"reference": photo}
-    data = grade(media_studio, tmp_path / "a.mp4", **asked, codec="hevc")
-    assert data["verification"]["passed"]
-    assert data["verification"]["meanDeltaE2000"] > 0.5
+    data = graded(media_studio, tmp_path / "a.mp4", **asked, codec="hevc")
+    assert data.verification["passed"]
+    assert data.verification["meanDeltaE2000"] > 0.5
 
 
 def test_a_picture_as_video_and_both_at_once_are_refused(

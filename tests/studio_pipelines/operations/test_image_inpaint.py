@@ -1,19 +1,16 @@
-import base64
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import pyvips
 from PIL import Image
-from running_studio import RunningStudio, problem_in
+from running_studio import RunningStudio, problem_in, uri
+
+from studio_pipelines.contract.assets import Asset
+from studio_pipelines.contract.jobs import JobData
 
 pytestmark = pytest.mark.stack
 ROUTE = "/api/retouch/inpaint"
-
-
-def uri(data: bytes) -> str:
-    return "data:application/octet-stream;base64," + base64.b64encode(data).decode()
 
 
 def png_of(pixels: np.ndarray) -> bytes:
@@ -37,14 +34,8 @@ def photo(samples: Path) -> np.ndarray:
     return pyvips.Image.new_from_file(str(samples / "tower.jpg")).numpy()
 
 
-def inpaint(studio: RunningStudio, **fields: Any) -> dict[str, Any]:
-    answer = studio.client.post(ROUTE, json=fields)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
-
-
-def picture_at(studio: RunningStudio, url: str) -> pyvips.Image:
-    return pyvips.Image.new_from_buffer(studio.client.get(url).content, "")
+def picture_of(studio: RunningStudio, found: JobData | Asset) -> pyvips.Image:
+    return pyvips.Image.new_from_buffer(studio.content(found), "")
 
 
 def psnr(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> float:
@@ -57,22 +48,22 @@ def test_a_painted_over_sky_is_sky_again(media_studio: RunningStudio, samples: P
     mask = disc(*truth.shape[:2], 80, 480, 30)
     damaged = truth.copy()
     damaged[mask] = (255, 0, 255)
-    data = inpaint(media_studio, image=uri(png_of(damaged)), mask=uri(mask_png(mask)))
-    after = picture_at(media_studio, data["url"]).numpy()
+    data = media_studio.made("image_inpaint", image=uri(png_of(damaged)), mask=uri(mask_png(mask)))
+    after = picture_of(media_studio, data).numpy()
     assert psnr(truth, after, mask) > 30
-    used = picture_at(media_studio, data["assets"]["mask"]["url"]).numpy() > 127
+    used = picture_of(media_studio, data.assets["mask"]).numpy() > 127
     grown = disc(*mask.shape, 80, 480, 34)
     assert (used[mask]).all()
     assert np.mean(used == grown) > 0.9995
     assert np.array_equal(after[~used], damaged[~used])
-    told = data["verification"]
+    told = data.verification
     assert told["outsideUnchanged"] is True
     assert told["passed"] is True
     assert told["seamScore"] < 1.3
     assert 0 < told["fillUncertainty"] < 10
-    assert data["model"]["name"] == "studio-patchmatch"
-    assert data["metrics"]["windows"] == 1
-    assert set(data["assets"]) == {"image", "mask", "preview"}
+    assert data.model.name == "studio-patchmatch"
+    assert data.metrics["windows"] == 1
+    assert set(data.assets) == {"image", "mask", "preview"}
 
 
 def test_what_is_clicked_on_goes(media_studio: RunningStudio, samples: Path) -> None:
@@ -81,20 +72,22 @@ def test_what_is_clicked_on_goes(media_studio: RunningStudio, samples: Path) -> 
     damaged = truth.copy()
     damaged[thing] = (255, 0, 255)
     points = [{"x": 480, "y": 80}]
-    data = inpaint(media_studio, image=uri(png_of(damaged)), points=points)
-    used = picture_at(media_studio, data["assets"]["mask"]["url"]).numpy() > 127
+    data = media_studio.made("image_inpaint", image=uri(png_of(damaged)), points=points)
+    used = picture_of(media_studio, data.assets["mask"]).numpy() > 127
     assert used[thing].mean() > 0.99
     assert used.sum() < 1.6 * thing.sum()
-    after = picture_at(media_studio, data["url"]).numpy()
+    after = picture_of(media_studio, data).numpy()
     assert psnr(truth, after, thing) > 28
-    assert "The mask was made from the points by mobile-sam." in data["notes"]
+    assert "The mask was made from the points by mobile-sam." in data.notes
 
 
 def test_fill_replaces_exactly_the_mask(media_studio: RunningStudio, samples: Path) -> None:
     truth = photo(samples)
     mask = disc(*truth.shape[:2], 200, 300, 12)
-    data = inpaint(media_studio, image=uri(png_of(truth)), mask=uri(mask_png(mask)), task="fill")
-    used = picture_at(media_studio, data["assets"]["mask"]["url"]).numpy() > 127
+    data = media_studio.made(
+        "image_inpaint", image=uri(png_of(truth)), mask=uri(mask_png(mask)), task="fill"
+    )
+    used = picture_of(media_studio, data.assets["mask"]).numpy() > 127
     assert np.array_equal(used, mask)
 
 
@@ -103,8 +96,8 @@ def test_sixteen_bits_keep_depth_profile_and_every_other_bit(
 ) -> None:
     source = (samples / "coffee-p3-16bit.png").read_bytes()
     before = pyvips.Image.new_from_buffer(source, "")
-    data = inpaint(media_studio, image=uri(source), box=[40, 30, 70, 60], task="fill")
-    after = picture_at(media_studio, data["url"])
+    data = media_studio.made("image_inpaint", image=uri(source), box=[40, 30, 70, 60], task="fill")
+    after = picture_of(media_studio, data)
     assert after.format == "ushort"
     assert after.get("icc-profile-data") == before.get("icc-profile-data")
     changed = (before.numpy() != after.numpy()).any(axis=-1)
@@ -120,8 +113,8 @@ def test_alpha_is_kept_and_the_transparent_is_no_source(media_studio: RunningStu
     pixels[..., :3] = rng.integers(90, 110, (96, 96, 3))
     pixels[:, 48:, :3], pixels[:, 48:, 3] = (255, 0, 0), 0
     mask = disc(96, 96, 48, 40, 6)
-    data = inpaint(media_studio, image=uri(png_of(pixels)), mask=uri(mask_png(mask)))
-    after = picture_at(media_studio, data["url"]).numpy()
+    data = media_studio.made("image_inpaint", image=uri(png_of(pixels)), mask=uri(mask_png(mask)))
+    after = picture_of(media_studio, data).numpy()
     assert np.array_equal(after[..., 3], pixels[..., 3])
     assert after[..., 0][mask & (pixels[..., 3] > 0)].max() < 130
 
@@ -130,12 +123,14 @@ def test_a_seed_gives_the_same_picture_and_another_seed_another(
     media_studio: RunningStudio, samples: Path
 ) -> None:
     body = {"image": uri(png_of(photo(samples))), "box": [200, 250, 250, 300]}
-    urls = [inpaint(media_studio, **body, seed=seed) for seed in (5, 5, 6)]
-    same, again, other = (picture_at(media_studio, one["url"]).numpy() for one in urls)
+    made = [media_studio.made("image_inpaint", **body, seed=seed) for seed in (5, 5, 6)]
+    same, again, other = (picture_of(media_studio, one).numpy() for one in made)
     assert np.array_equal(same, again)
     assert not np.array_equal(same, other)
-    assert urls[2]["metrics"]["seed"] == 6
-    assert isinstance(inpaint(media_studio, **body, seed="random")["metrics"]["seed"], int)
+    assert made[2].metrics["seed"] == 6
+    assert isinstance(
+        media_studio.made("image_inpaint", **body, seed="random").metrics["seed"], int
+    )
 
 
 def test_what_is_excluded_is_not_copied(media_studio: RunningStudio) -> None:
@@ -145,33 +140,33 @@ def test_what_is_excluded_is_not_copied(media_studio: RunningStudio) -> None:
     exclude = np.zeros((64, 128), bool)
     exclude[:, 64:] = True
     body = {"image": uri(png_of(pixels)), "mask": uri(mask_png(mask)), "task": "fill"}
-    free = picture_at(media_studio, inpaint(media_studio, **body)["url"]).numpy()
+    free = picture_of(media_studio, media_studio.made("image_inpaint", **body)).numpy()
     assert free[mask].max() == 200
-    data = inpaint(media_studio, **body, exclude=uri(mask_png(exclude)))
-    assert picture_at(media_studio, data["url"]).numpy()[24:40, 56:60].max() < 100
+    data = media_studio.made("image_inpaint", **body, exclude=uri(mask_png(exclude)))
+    assert picture_of(media_studio, data).numpy()[24:40, 56:60].max() < 100
 
 
 def test_outpaint_extends_the_canvas(media_studio: RunningStudio, samples: Path) -> None:
     truth = photo(samples)
     inside = truth[40:, 60:-50]
-    data = inpaint(
-        media_studio,
+    data = media_studio.made(
+        "image_inpaint",
         image=uri(png_of(inside)),
         task="outpaint",
         extend={"left": 60, "top": 40, "right": 50},
     )
-    after = picture_at(media_studio, data["url"]).numpy()
+    after = picture_of(media_studio, data).numpy()
     assert after.shape == truth.shape
     assert np.array_equal(after[40:, 60:-50], inside)
     assert (after[:30, 100:500].std(axis=(0, 1)) > 1).all()
-    assert data["verification"]["outsideUnchanged"] is True
+    assert data.verification["outsideUnchanged"] is True
 
 
 def test_a_lossy_format_is_not_held_to_bits(media_studio: RunningStudio, samples: Path) -> None:
     image = uri((samples / "tower.jpg").read_bytes())
-    data = inpaint(media_studio, image=image, box=[10, 10, 30, 30], format="jpeg")
-    assert data["verification"]["outsideUnchanged"] == "notApplicable"
-    assert data["verification"]["passed"] is True
+    data = media_studio.made("image_inpaint", image=image, box=[10, 10, 30, 30], format="jpeg")
+    assert data.verification["outsideUnchanged"] == "notApplicable"
+    assert data.verification["passed"] is True
 
 
 def kept_modes(samples: Path, folder: Path) -> dict[str, Path]:
@@ -196,13 +191,13 @@ def test_every_mode_of_picture_is_filled(
     media_studio: RunningStudio, samples: Path, tmp_path: Path, mode: str
 ) -> None:
     path = kept_modes(samples, tmp_path)[mode]
-    data = inpaint(media_studio, image=uri(path.read_bytes()), box=[30, 20, 42, 32])
-    after = picture_at(media_studio, data["url"])
+    data = media_studio.made("image_inpaint", image=uri(path.read_bytes()), box=[30, 20, 42, 32])
+    after = picture_of(media_studio, data)
     assert (after.width, after.height, after.bands) == (96, 64, BANDS[mode])
     assert after.format == ("ushort" if mode == "grey-16" else "uchar")
-    assert data["verification"]["outsideUnchanged"] is True
+    assert data.verification["outsideUnchanged"] is True
     if mode in ("cmyk", "animated"):
-        assert data["notes"]
+        assert data.notes
 
 
 WRONG = {

@@ -396,10 +396,7 @@ def test_a_broken_picture_is_refused(desk: Desk) -> None:
 def test_the_route_answers_with_the_mask(media_studio: RunningStudio, samples: Path) -> None:
     image = media_studio.upload((samples / "astronaut.jpg").read_bytes())
     body = {"image": image, "points": [{"x": 171, "y": 385}]}
-    answer = media_studio.client.post("/api/segment/mask", json=body, timeout=120)
-    assert answer.status_code == 200, answer.text
-    data = answer.json()["data"]
-    png = media_studio.client.get(data["url"]).content
+    png = media_studio.content(media_studio.made("mask_segment", **body))
     assert iou(pyvips.Image.new_from_buffer(png, "").numpy() > 0, disc(512, 512, *BADGE)) > 0.9
     body["points"] = [{"x": 171, "y": 385, "label": 2}]
     problem = problem_in(

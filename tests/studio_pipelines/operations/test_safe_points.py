@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from safe_points import Bench, Job, job_of_case, safe_points
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[3]
 PROMISED_S = 2.0
 # The first of them fill caches that stay: LUT probes, libvips' operations, heap.
@@ -56,9 +57,29 @@ def check(told: Any, settling: int = SETTLING) -> None:
     assert max(settled) <= 1.15 * min(settled), settled
 
 
+# Depth's network sees a picture at one size, and demixing's sound in windows of one length: small
+# inputs end at the same native calls. What a process gathers over more interrupts is for the soak.
+@pytest.mark.parametrize(
+    ("case", "megapixels", "minutes", "times"),
+    [
+        ("100mp-16", 6, 0, 8),
+        ("30min", 0, 0.5, 8),
+        ("demix-2", 0, 0.2, 6),
+        ("segment-auto", 6, 0, 8),
+        ("depth", 1, 0, 6),
+    ],
+)
+def test_an_interrupt_ends_a_job_soon_and_leaves_nothing(
+    case: str, megapixels: float, minutes: float, times: int, tmp_path: Path
+) -> None:
+    check(interrupt(case, megapixels, minutes, times, tmp_path))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("case", ["100mp-16", "30min", "demix-2", "segment-auto", "depth"])
-def test_an_interrupt_ends_a_job_soon_and_leaves_nothing(case: str, tmp_path: Path) -> None:
-    check(interrupt(case, megapixels=6, minutes=0.5, times=8, tmp_path=tmp_path))
+def test_an_interrupt_ends_a_larger_job_soon(case: str, tmp_path: Path) -> None:
+    check(interrupt(case, megapixels=6, minutes=0.5, times=12, tmp_path=tmp_path))
 
 
 @pytest.mark.soak
@@ -108,4 +129,4 @@ def test_no_native_call_keeps_the_thread_for_long(case: str, tmp_path: Path) -> 
 )
 def test_no_native_call_keeps_the_thread_in_a_small_job(case: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    longest_gap(job_of_case(bench, case, megapixels=4, minutes=0.3), bench)
+    longest_gap(job_of_case(bench, case, megapixels=4, minutes=0.15), bench)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running_studio import RunningStudio, eventually
@@ -10,6 +11,7 @@ from resources.devices import CPU, Terms
 from resources.memory_readings import read_tenants
 from resources.tenant import Tenant
 from resources.wish import Wish
+from studio_pipelines.client import JobCanceled, JobFailed
 
 pytestmark = pytest.mark.stack
 
@@ -24,14 +26,13 @@ def everything_taken(media_studio: RunningStudio) -> Iterator[Tenant]:
     greedy.leave()
 
 
-def begin_grading(studio: RunningStudio, samples: Path) -> str:
+def begin_grading(studio: RunningStudio, samples: Path, **fields: Any) -> str:
     image = studio.upload((samples / "tower.jpg").read_bytes())
-    answer = studio.client.post("/api/grading/apply", json={"image": image, "async": True})
-    return answer.json()["jobId"]
+    return studio.studio.submit("grading_apply", image=image, **fields).job_id
 
 
 def waits(studio: RunningStudio, job_id: str) -> bool:
-    return (studio.job(job_id).get("progress") or {}).get("stage") == "waiting for memory"
+    return studio.studio.job(job_id).progress.stage == "waiting for memory"
 
 
 def test_it_goes_on_when_the_memory_is_free(
@@ -39,9 +40,11 @@ def test_it_goes_on_when_the_memory_is_free(
 ) -> None:
     job_id = begin_grading(media_studio, samples)
     eventually(lambda: waits(media_studio, job_id), timeout_s=60)
-    assert media_studio.job(job_id)["status"] == "processing"
+    assert media_studio.studio.job(job_id).status == "processing"
     everything_taken.release()
-    metrics = media_studio.job_once(job_id, "completed")["data"]["metrics"]
+    data = media_studio.studio.wait(job_id).data
+    assert data is not None
+    metrics = data.metrics
     assert metrics["device"] == CPU
     assert metrics["waitedMs"] > 0
     assert metrics["peakRamMiB"] > 0
@@ -56,8 +59,9 @@ def test_it_can_be_canceled_while_it_waits(
 ) -> None:
     job_id = begin_grading(media_studio, samples)
     eventually(lambda: waits(media_studio, job_id), timeout_s=60)
-    media_studio.client.post(f"/api/jobs/{job_id}/cancel")
-    media_studio.job_once(job_id, "canceled")
+    media_studio.studio.cancel(job_id)
+    with pytest.raises(JobCanceled):
+        media_studio.studio.wait(job_id)
     rows = {one.tenant: one for one in read_tenants(media_studio.broker)}
     assert {one.phase for one in rows.values() if one.tenant != "greedy"} == {"idle"}
     assert everything_taken.is_engaged
@@ -67,9 +71,7 @@ def test_its_deadline_holds_while_it_waits(
     media_studio: RunningStudio, samples: Path, everything_taken: Tenant
 ) -> None:
     assert everything_taken.is_engaged
-    image = media_studio.upload((samples / "tower.jpg").read_bytes())
-    answer = media_studio.client.post(
-        "/api/grading/apply", json={"image": image, "async": True, "timeoutSeconds": 2}
-    )
-    record = media_studio.job_once(answer.json()["jobId"], "failed")
-    assert record["error"]["code"] == "deadline_exceeded"
+    job_id = begin_grading(media_studio, samples, timeout_seconds=2)
+    with pytest.raises(JobFailed) as failed:
+        media_studio.studio.wait(job_id)
+    assert failed.value.code == "deadline_exceeded"
