@@ -12,8 +12,9 @@ from resources.lease import Lease
 from resources.model_cache import ModelSource
 from studio_pipelines.grading.base import base_lut
 from studio_pipelines.grading.film import grade_film, sample_frames
+from studio_pipelines.grading.lut_reading import read_lut
 from studio_pipelines.grading.parameters import GradingApply
-from studio_pipelines.grading.recipe import decode, matte_of, path_of, read_lut, recipe_of
+from studio_pipelines.grading.recipe import decode, matte_of, path_of, recipe_of
 from studio_pipelines.grading.still import Graded, Report, grade_still
 
 if TYPE_CHECKING:

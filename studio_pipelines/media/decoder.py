@@ -14,10 +14,11 @@ from studio_pipelines.errors import MediaTooLarge, StudioError, UnusableMedia
 from studio_pipelines.media import decoder_messages
 from studio_pipelines.media.audio import AudioClip
 from studio_pipelines.media.carrier import Carrier
-from studio_pipelines.media.decoded import Decoded, clip_of, picture_of
+from studio_pipelines.media.decoded import Decoded, clip_of, lut_of, picture_of
 from studio_pipelines.media.decoder_child import DecoderChild, Refused
 from studio_pipelines.media.decoder_messages import Message
 from studio_pipelines.media.limits import MediaLimits, media_limits
+from studio_pipelines.media.lut_table import Lut
 from studio_pipelines.media.media_source import Source, accepted_type, opened
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.sniff import Media
@@ -30,7 +31,7 @@ class _HelperEndedError(Exception):
 
 
 class Decoder:
-    """Decodes pictures and sounds; the parsing happens in a helper process.
+    """Decodes pictures, sounds and LUT files; the parsing happens in a helper process.
 
     The helper starts with the first request (or :meth:`warm`), serves any number of them, and is
     replaced when a file crashes it, outgrows its limits or takes too long: only that request fails.
@@ -113,6 +114,23 @@ class Decoder:
             MediaTooLarge: It exceeds a limit.
         """
         return clip_of(self._decode(source, Media.AUDIO, field, limits or self._limits))
+
+    def lut(self, source: Source, *, field: str | None = None) -> Lut:
+        """Read a look-up table.
+
+        Args:
+            source: A .cube, .3dl or .csp file; told by its content.
+            field: The request field to name in errors.
+
+        Returns:
+            The table; its values are shared memory, private to this process.
+
+        Raises:
+            UnsupportedMedia: The file is of another kind.
+            UnusableMedia: It is empty, or breaks its format.
+            MediaTooLarge: It exceeds a limit.
+        """
+        return lut_of(self._decode(source, Media.LUT, field, self._limits))
 
     @contextmanager
     def conversation(self) -> Generator[tuple[DecoderChild, MediaLimits]]:
