@@ -6,7 +6,7 @@ from typing import Any
 
 from resources.api_keys import Limits
 from resources.run_tags import LOCAL_OWNER, MAX_RUNTIME_TAG, OWNER_TAG, PRIORITY_TAG
-from resources.webhook_log import Subscription
+from resources.webhook_records import Subscription
 from studio_pipelines.chain import LinkedChain
 from studio_pipelines.operation import Operation
 

@@ -11,7 +11,8 @@ from api.webhook_post import WebhookPost
 from resources import signals
 from resources.run_tags import run_id_of
 from resources.submission_claims import SubmissionKey
-from resources.webhook_log import Delivery, Subscription, WebhookLog, new_subscription_id
+from resources.webhook_log import WebhookLog
+from resources.webhook_records import Delivery, Subscription, new_subscription_id
 
 
 class Webhooks:
