@@ -121,7 +121,8 @@ class WebhookSender:
                 await asyncio.to_thread(self._log.drop_due, run_id, message_id)
                 return
             try:
-                body = body_of(delivery, AssetLinks(delivery.base_url, self._signer))
+                links = AssetLinks(delivery.base_url, self._signer, delivery.key_id)
+                body = body_of(delivery, links)
             except UnreadableRecord as error:
                 await asyncio.to_thread(self._log.drop, run_id, message_id, str(error))
                 return
@@ -148,6 +149,7 @@ def message_about(record: dict[str, Any], subscription: Subscription) -> Deliver
         payload=json.dumps(payload),
         created_at_s=time.time(),
         base_url=subscription.base_url,
+        key_id=subscription.key_id,
     )
 
 

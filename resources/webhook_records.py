@@ -26,12 +26,14 @@ class Subscription:
         url: Where messages go.
         events: Which ends, and whether progress, are told.
         base_url: Where clients reach the studio, for the URLs in messages.
+        key_id: The API key that the links in messages are given to.
     """
 
     id: str
     url: str
     events: tuple[str, ...]
     base_url: str = ""
+    key_id: str = ""
 
     @property
     def message_id(self) -> str:
@@ -54,6 +56,7 @@ class Delivery:
         next_try_at_s: When it is tried next, or None.
         attempts: Each try as ``{at, status, error, tookMs}``, in order.
         base_url: Where its receiver reaches the studio.
+        key_id: The API key that its links are given to.
     """
 
     id: str
@@ -66,6 +69,7 @@ class Delivery:
     next_try_at_s: float | None = None
     attempts: tuple[Mapping[str, Any], ...] = ()
     base_url: str = ""
+    key_id: str = ""
 
 
 def new_subscription_id() -> str:

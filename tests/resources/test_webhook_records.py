@@ -76,9 +76,10 @@ def test_what_cannot_be_read(text: str) -> None:
 
 @given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
 def test_any_text_is_a_record_or_a_refusal(text: str) -> None:
-    for kind in (Delivery, Subscription):
-        with pytest.raises(UnreadableRecord):
-            read_record(text, kind)
+    with pytest.raises(UnreadableRecord):
+        read_record(text, Delivery)
+    with pytest.raises(UnreadableRecord):
+        read_record(text, Subscription)
 
 
 @pytest.mark.stack
