@@ -84,11 +84,10 @@ def grade_film(
     container, media_type = encoding.container_for(video.sound_codecs)
     report(0.95, "joining the sound")
     if video.sound_codecs:
-        join_sound(shared_decoder(), source, silent, path, container)
+        frames_stored = join_sound(shared_decoder(), source, silent, path, container)
         silent.unlink()
     else:
-        path = silent
-    frames_stored = encoded_frames(path)
+        path, frames_stored = silent, encoded_frames(silent)
     after = samples.with_pixels(compile_grade(recipe).apply(samples.pixels))
     cube, told = cube_of(params, recipe, folder)
     verification = {
