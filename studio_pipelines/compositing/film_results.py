@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.compositing.cutting import Cut
 from studio_pipelines.compositing.parameters import Output, VfxComposite
+from studio_pipelines.kept_files import Files
 from studio_pipelines.media.sniff import MP4, PNG, QUICKTIME, ZIP
 
 if TYPE_CHECKING:
     from studio_pipelines.media.video import VideoFormat
     from studio_pipelines.media.video_encode import VideoWriter
 
-Files = dict[str, tuple[Path, str]]
 _NAMES = {
     "composite": "composite",
     "prores4444": "cutout.mov",
