@@ -2,7 +2,8 @@
 
 A signed URL is good for one asset, for reading alone, until its time is over: whoever has it needs
 no key, so that a browser, a colleague or a webhook's receiver can fetch a result. It does not open
-the asset's record, which has a link of its own: one link would give another for ever.
+the asset's record, which has a link of its own: one link would give another for ever. It names the
+API key that it was given to, and is good as long as that key.
 """
 
 import base64
@@ -27,6 +28,19 @@ _EXPIRY = re.compile(r"\d{1,12}", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Link:
+    """What a signed URL is for.
+
+    Attributes:
+        asset_id: The asset that it opens.
+        key_id: The API key that it was given to.
+    """
+
+    asset_id: str
+    key_id: str
+
+
+@dataclass(frozen=True)
 class LinkSigner:
     """Signs URLs of assets, and checks the signatures.
 
@@ -46,13 +60,14 @@ class LinkSigner:
         )
         return cls(drawn.encode(), settings.link_lifetime_s)
 
-    def query(self, asset_id: str) -> str:
-        """Return what makes an asset's path a link: when it ends, and the signature."""
+    def query(self, link: Link) -> str:
+        """Return what makes an asset's path a link: whose, when it ends, and the signature."""
         ends_at_s = STEP_S * math.ceil((time.time() + self.lifetime_s) / STEP_S)
-        return f"exp={ends_at_s}&sig={self._signature(asset_id, str(ends_at_s))}"
+        signature = self._signature(link, str(ends_at_s))
+        return f"key={link.key_id}&exp={ends_at_s}&sig={signature}"
 
-    def linked_asset(self, path: str, query: str) -> str | None:
-        """Return the asset that a path and a query link to, or None where they are no link.
+    def link(self, path: str, query: str) -> Link | None:
+        """Return what a path and a query link to, or None where they are no link.
 
         Raises:
             LinkInvalid: The signature does not fit, or the time is over.
@@ -61,7 +76,8 @@ class LinkSigner:
         if asset is None or "sig" not in given:
             return None
         expiry, signature = given.get("exp", [""])[0], given["sig"][0]
-        right = self._signature(asset[1], expiry)
+        link = Link(asset[1], given.get("key", [""])[0])
+        right = self._signature(link, expiry)
         if not hmac.compare_digest(signature.encode(), right.encode()):
             raise LinkInvalid(
                 "The link is not one that this studio gave out.",
@@ -72,10 +88,10 @@ class LinkSigner:
                 "The link's time is over.",
                 hint="Read the job or the asset again: each reading gives a new link.",
             )
-        return asset[1]
+        return link
 
-    def _signature(self, asset_id: str, expiry: str) -> str:
-        message = f"GET\n{asset_id}\n{expiry}".encode()
+    def _signature(self, link: Link, expiry: str) -> str:
+        message = f"GET\n{link.asset_id}\n{link.key_id}\n{expiry}".encode()
         digest = hmac.new(self.secret, message, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
@@ -87,12 +103,14 @@ class AssetLinks:
     Attributes:
         base_url: Where the client has reached the studio.
         signer: Signs them; None where keys are off.
+        key_id: The API key that they are given to.
     """
 
     base_url: str
     signer: LinkSigner | None = None
+    key_id: str = ""
 
     def url(self, asset_id: str) -> str:
         """Return where an asset's bytes are."""
         plain = f"{self.base_url.rstrip('/')}/api/assets/{asset_id}"
-        return f"{plain}?{self.signer.query(asset_id)}" if self.signer else plain
+        return f"{plain}?{self.signer.query(Link(asset_id, self.key_id))}" if self.signer else plain

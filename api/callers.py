@@ -33,6 +33,11 @@ class Caller:
         return self.key.id if self.key else self.owner
 
     @property
+    def key_id(self) -> str:
+        """Id of his API key, or nothing."""
+        return self.key.id if self.key else ""
+
+    @property
     def limits(self) -> Limits:
         """How much he may ask for."""
         return self.key.limits if self.key else Limits()

@@ -12,13 +12,13 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.asset_links import LinkSigner
+from api.asset_links import Link, LinkSigner
 from api.callers import LOCAL, Caller, linked
 from api.errors import refusal_response
 from api.known_keys import KnownKeys
 from api.locality import require_local
 from api.rate_headers import REQUESTS, turn_headers
-from api.refusals import KeyInvalid, KeyMissing, RateLimited
+from api.refusals import KeyInvalid, KeyMissing, LinkInvalid, RateLimited
 from resources import signals
 from resources.api_keys import METRICS, ApiKey, KeyRing
 from resources.rate_limit import Turn, take_turn
@@ -72,7 +72,8 @@ class Gatekeeper:
 
         Raises:
             Refusal: He is not let in.
-            DatabaseUnavailable: His key has to be looked up, and the database does not answer.
+            DatabaseUnavailable: His key, or his link's, has to be looked up, and the database
+                does not answer.
             BrokerUnavailable: His requests have to be counted, and Redis does not answer.
         """
         if self._signer is None:
@@ -81,9 +82,18 @@ class Gatekeeper:
         path = path_of(request.scope)
         if request.method in READING:
             query = request.scope["query_string"].decode("latin-1")
-            if asset_id := self._signer.linked_asset(path, query):
-                return Admitted(linked(asset_id))
+            if link := self._signer.link(path, query):
+                return await asyncio.to_thread(self._admit_linked, link)
         return await asyncio.to_thread(self._admit_key, bearer_of(request), path)
+
+    def _admit_linked(self, link: Link) -> Admitted:
+        key = self._keys.of_id(link.key_id)
+        if key is None or key.revoked_at_s is not None or key.is_expired(time.time()):
+            raise LinkInvalid(
+                "The API key that the link was given to is no longer valid.",
+                hint="Read the job or the asset again with another key for a new link.",
+            )
+        return Admitted(linked(link.asset_id))
 
     def _admit_key(self, secret: str, path: str) -> Admitted:
         key = self._keys.recognise(secret)

@@ -13,7 +13,7 @@ from resources.run_tags import (
     PLACES_TAG,
     PRIORITY_TAG,
 )
-from resources.webhook_log import Subscription
+from resources.webhook_records import Subscription
 from studio_pipelines.chain import LinkedChain
 from studio_pipelines.operation import Operation
 

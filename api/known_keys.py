@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from resources.api_keys import ApiKey, KeyRing, digest_of
 
@@ -24,15 +25,26 @@ class KnownKeys:
         Raises:
             DatabaseUnavailable: It has to be looked up, and the database does not answer.
         """
-        digest, now_s = digest_of(secret), time.monotonic()
+        return self._key(digest_of(secret), lambda: self._ring.recognise(secret))
+
+    def of_id(self, key_id: str) -> ApiKey | None:
+        """Return the key of an id, valid or not; None where there is none.
+
+        Raises:
+            DatabaseUnavailable: It has to be looked up, and the database does not answer.
+        """
+        return self._key(key_id, lambda: self._ring.of_id(key_id))
+
+    def _key(self, name: str, look: Callable[[], ApiKey | None]) -> ApiKey | None:
+        now_s = time.monotonic()
         with self._changing:
-            known = self._known.get(digest)
+            known = self._known.get(name)
         if known is not None and known[0] > now_s:
             return known[1]
-        key = self._ring.recognise(secret)
+        key = look()
         with self._changing:
-            self._known[digest] = (now_s + FRESH_S, key)
-            self._known.move_to_end(digest)
+            self._known[name] = (now_s + FRESH_S, key)
+            self._known.move_to_end(name)
             if len(self._known) > MOST_KNOWN:
                 self._known.popitem(last=False)
         return key

@@ -68,7 +68,7 @@ def recipe_of(order: JobOrder, artifacts: ArtifactStore, shelf: ModelShelf) -> R
     for name, op in ops_of(order.operation).items():
         parameters = op.parameters.model_validate(dict(order.ops[name].parameters))
         try:
-            models[name] = op.models_for(parameters, shelf)
+            models[name] = op.models_for(parameters, _given(order, name), shelf)
         except StudioError as error:
             fault = fault or error
         told = parameters.model_dump(mode="json", by_alias=True)
@@ -92,6 +92,14 @@ def recipe_of(order: JobOrder, artifacts: ArtifactStore, shelf: ModelShelf) -> R
 def ops_of(operation: Operation | LinkedChain) -> Mapping[str, Operation | InnerOp]:
     """Return what a job does, step by step."""
     return operation.ops if isinstance(operation, LinkedChain) else {operation.name: operation}
+
+
+def _given(order: JobOrder, step: str) -> frozenset[str]:
+    """Return the names of the inputs that a step will have, whoever gives them."""
+    own = frozenset(order.ops[step].inputs)
+    if not isinstance(order.operation, LinkedChain):
+        return own
+    return own | order.operation.fed_inputs(step, order.shared_inputs.keys())
 
 
 class _Inputs:

@@ -89,7 +89,7 @@ class NotInScope(Refusal):
 
 
 class LinkInvalid(Refusal):
-    """The link to an asset has been changed, or its time is over."""
+    """The link to an asset has been changed, its time is over, or its key is no longer valid."""
 
     status = 403
     code = "link_invalid"

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy.engine import Engine
 
 from api.asset_links import AssetLinks, LinkSigner
+from api.callers import caller_of
 from api.gate import Gatekeeper
 from api.job_events import JobEvents
 from api.references import ReferenceResolver
@@ -46,7 +47,7 @@ def services_of(request: Request) -> Services:
 
 def links_for(request: Request) -> AssetLinks:
     """Return where the client of this request gets assets."""
-    return AssetLinks(str(request.base_url), services_of(request).signer)
+    return AssetLinks(str(request.base_url), services_of(request).signer, caller_of(request).key_id)
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]

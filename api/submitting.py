@@ -22,7 +22,7 @@ from api.quotes import quote_of
 from api.recipes import Recipe, recipe_of
 from api.request_body import read_body
 from api.schemas import SubmitFields
-from api.state import services_of
+from api.state import links_for, services_of
 from resources.submission_claims import SubmissionKey
 from studio_pipelines.chain import LinkedChain
 from studio_pipelines.media.sniff import Media
@@ -109,8 +109,8 @@ async def _ordered(
     services, run = services_of(request), parsed.run
     subscription = None
     if run.webhook is not None:
-        base_url = str(request.base_url)
-        subscription = await services.webhooks.subscription(run.webhook, base_url, key)
+        links = links_for(request)
+        subscription = await services.webhooks.subscription(run.webhook, links, key)
     ids = await services.references.resolve_all(desk.accepts, parsed.inputs, intake)
     reuses = may_reuse(run, request.headers.get("cache-control"))
     order = replace(

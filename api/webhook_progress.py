@@ -8,7 +8,8 @@ from typing import Any
 
 from api.webhook_post import WebhookPost
 from resources.run_tags import job_id_of
-from resources.webhook_log import Subscription, WebhookLog
+from resources.webhook_log import WebhookLog
+from resources.webhook_records import Subscription
 
 MOST_AT_ONCE = 16
 EVENT = "progress"

@@ -26,7 +26,8 @@ from api.webhook_post import Attempt, WebhookPost
 from api.webhook_progress import ProgressTeller
 from resources import signals, telemetry
 from resources.run_tags import job_id_of
-from resources.webhook_log import LOOK_AGAIN_S, Delivery, Subscription, WebhookLog
+from resources.webhook_log import LOOK_AGAIN_S, WebhookLog
+from resources.webhook_records import Delivery, Subscription, UnreadableRecord
 from studio_pipelines.errors import StudioError
 
 TICK_S = 0.5
@@ -123,7 +124,12 @@ class WebhookSender:
             if delivery is None:
                 await asyncio.to_thread(self._log.drop_due, run_id, message_id)
                 return
-            body = body_of(delivery, AssetLinks(delivery.base_url, self._signer))
+            try:
+                links = AssetLinks(delivery.base_url, self._signer, delivery.key_id)
+                body = body_of(delivery, links)
+            except UnreadableRecord as error:
+                await asyncio.to_thread(self._log.drop, run_id, message_id, str(error))
+                return
             attempt = await self._post.send(delivery.url, delivery.id, body)
             stands = after(delivery, attempt, self._retry_after_s)
             await asyncio.to_thread(self._log.update, run_id, stands)
@@ -147,16 +153,26 @@ def message_about(record: dict[str, Any], subscription: Subscription) -> Deliver
         payload=json.dumps(payload),
         created_at_s=time.time(),
         base_url=subscription.base_url,
+        key_id=subscription.key_id,
     )
 
 
 def body_of(delivery: Delivery, links: AssetLinks) -> str:
     """Return what is sent: the record as ``GET /api/jobs/{id}`` has it now.
 
-    Links to assets end, and a message may be tried for a day: each try has fresh ones.
+    Links to assets end, and a message may be tried for a day: each try has fresh ones. A message
+    of the first builds has its URLs already, and goes as it is.
+
+    Raises:
+        UnreadableRecord: The payload is not a job's record.
     """
-    message = json.loads(delivery.payload)
-    return json.dumps({**message, "data": present_job(message["data"], links)})
+    try:
+        message = json.loads(delivery.payload)
+        record = message["data"]
+        told = record if "success" in record else present_job(record, links)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UnreadableRecord(f"payload: {error!r}") from error
+    return json.dumps({**message, "data": told})
 
 
 def after(

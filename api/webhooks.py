@@ -5,13 +5,15 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from api.asset_links import AssetLinks
 from api.errors import WebhookNotFound
 from api.schemas import Webhook
 from api.webhook_post import WebhookPost
 from resources import signals
 from resources.run_tags import run_id_of
 from resources.submission_claims import SubmissionKey
-from resources.webhook_log import Delivery, Subscription, WebhookLog, new_subscription_id
+from resources.webhook_log import WebhookLog
+from resources.webhook_records import Delivery, Subscription, new_subscription_id
 
 
 class Webhooks:
@@ -22,13 +24,13 @@ class Webhooks:
         self._post = post
 
     async def subscription(
-        self, wanted: Webhook, base_url: str, key: SubmissionKey | None
+        self, wanted: Webhook, links: AssetLinks, key: SubmissionKey | None
     ) -> Subscription:
         """Return the subscription of a request.
 
         Args:
             wanted: What it asks for.
-            base_url: Where it has reached the studio.
+            links: Where its client gets assets.
             key: Its idempotency key: a request that is sent again subscribes once.
 
         Raises:
@@ -39,7 +41,7 @@ class Webhooks:
         own = new_subscription_id()
         if key is not None:
             own = hashlib.sha256(f"{key.name} {key.body}".encode()).hexdigest()[:24]
-        return Subscription(own, wanted.url, tuple(wanted.events), base_url)
+        return Subscription(own, wanted.url, tuple(wanted.events), links.base_url, links.key_id)
 
     async def deliveries(self, job_id: str) -> list[dict[str, Any]]:
         """Return the messages about a job with all tries, in the order in which they were written.

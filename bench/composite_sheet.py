@@ -13,26 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.composite import SAMPLES, means_of, quietly
+from bench.sheet import Pixels, fitted, sheet_of, shown, write_sheet
 from studio_pipelines.compositing.cutting import Means, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, settled
 from studio_pipelines.compositing.stills import Stills
 from studio_pipelines.media.coverage import FULL
-from studio_pipelines.media.layer import Layer, converted, layer_of, light_of
+from studio_pipelines.media.layer import Layer, layer_of
 from studio_pipelines.media.laying_over import Cutout, laid_over
 from studio_pipelines.media.matte_refining import plain_matte
 from studio_pipelines.media.placement import backdrop
 from studio_pipelines.media.shared_decoder import shared_decoder
-from studio_pipelines.media.tone_curves import srgb_codes
 
 SHEET = Path(__file__).parents[1] / "docs" / "composite.jpg"
 CELL_PX = 330
-HEAD_PX = 26
-GAP_PX = 6
 COLUMNS = ("photo", "matte", "composite", "edge: photo", "network alone", "this studio")
 Box = tuple[int, int, int, int]
 
@@ -56,25 +52,12 @@ ROWS = (
 )
 
 
-def shown(layer: Layer) -> NDArray[np.uint8]:
-    """A layer as 8-bit sRGB."""
-    plain = layer_of(shared_decoder().picture(SAMPLES / "tower.jpg"))
-    return np.rint(srgb_codes(light_of(converted(layer, plain))) * 255).astype(np.uint8)
-
-
-def cell(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def cell(pixels: Pixels) -> Pixels:
     """A picture fitted into a cell."""
-    height, width = pixels.shape[:2]
-    scale = CELL_PX / max(height, width)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=way)
-    out = np.full((CELL_PX, CELL_PX, 3), 255, np.uint8)
-    top, left = (CELL_PX - small.shape[0]) // 2, (CELL_PX - small.shape[1]) // 2
-    out[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return out
+    return fitted(pixels, CELL_PX, CELL_PX)
 
 
-def row_of(row: Row, photos: Path, means: Means) -> list[NDArray[np.uint8]]:
+def row_of(row: Row, photos: Path, means: Means) -> list[Pixels]:
     """The cells of a row."""
     path = SAMPLES / row.photo if (SAMPLES / row.photo).exists() else photos / row.photo
     layer = layer_of(shared_decoder().picture(path))
@@ -111,17 +94,9 @@ def main() -> None:
         for row in ROWS
         if (SAMPLES / row.photo).exists() or (arguments.photos / row.photo).exists()
     ]
-    step, means = CELL_PX + GAP_PX, means_of("isnet-medium")
-    size = (HEAD_PX + step * len(rows), step * len(COLUMNS), 3)
-    sheet = np.full(size, 255, np.uint8)
-    for number, name in enumerate(COLUMNS):
-        at = (number * step + 4, HEAD_PX - 8)
-        cv2.putText(sheet, name, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (40, 40, 40), 1, cv2.LINE_AA)
-    for line, row in enumerate(rows):
-        for number, picture in enumerate(row_of(row, arguments.photos, means)):
-            top, left = HEAD_PX + line * step, number * step
-            sheet[top : top + CELL_PX, left : left + CELL_PX] = picture
-    cv2.imwrite(str(SHEET), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    means = means_of("isnet-medium")
+    cells = [row_of(row, arguments.photos, means) for row in rows]
+    write_sheet(SHEET, sheet_of(COLUMNS, cells), quality=88)
 
 
 if __name__ == "__main__":

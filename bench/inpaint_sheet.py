@@ -9,15 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.inpaint import SAMPLES, Mask, Pixels, opencv, ours
+from bench.sheet import sheet_of, write_sheet
 from studio_pipelines.media.inpaint_mask import expanded
 
 SHEET = Path(__file__).parents[1] / "docs" / "inpaint.jpg"
 CELL_PX = 300
-HEAD_PX = 26
-GAP_PX = 6
 COLUMNS = ("removed", "studio-patchmatch", "Telea", "Navier-Stokes")
 
 Outline = tuple[tuple[int, int], ...]
@@ -83,8 +81,8 @@ EXCLUDED: dict[int, Outline] = {
 
 def row(
     name: str, shown: tuple[int, int, int, int], outline: Outline, excluded: Outline | None
-) -> NDArray[np.uint8]:
-    """One case: the four pictures beside each other."""
+) -> list[Pixels]:
+    """One case: its four pictures."""
     photo = cv2.imread(str(SAMPLES / name), cv2.IMREAD_COLOR)
     assert photo is not None
     photo = np.ascontiguousarray(photo, np.uint8)
@@ -106,27 +104,13 @@ def row(
         )
         for picture in (marked, *filled)
     ]
-    gap = np.full((height_px, GAP_PX, 3), 255, np.uint8)
-    parts = [part for cell in cells for part in (cell, gap)][:-1]
-    return np.hstack(parts)
-
-
-def heading(width_px: int) -> Pixels:
-    """The names of the columns."""
-    strip = np.full((HEAD_PX, width_px, 3), 255, np.uint8)
-    for number, text in enumerate(COLUMNS):
-        at = (number * (CELL_PX + GAP_PX) + 4, HEAD_PX - 8)
-        cv2.putText(strip, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (40, 40, 40), 1, cv2.LINE_AA)
-    return strip
+    return [cell[..., ::-1] for cell in cells]
 
 
 def main() -> None:
     """Draw the sheet."""
     rows = [row(*case, EXCLUDED.get(number)) for number, case in enumerate(CASES)]
-    width_px = rows[0].shape[1]
-    gap = np.full((GAP_PX, width_px, 3), 255, np.uint8)
-    parts = [heading(width_px), *(part for one in rows for part in (one, gap))][:-1]
-    cv2.imwrite(str(SHEET), np.vstack(parts), [cv2.IMWRITE_JPEG_QUALITY, 82])
+    write_sheet(SHEET, sheet_of(COLUMNS, rows), quality=82)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from bench.composite import SAMPLES, means_of, quietly
-from bench.composite_sheet import cell, shown
+from bench.composite import means_of, quietly
+from bench.composite_sheet import cell
 from bench.segment import Desk
+from bench.sheet import Pixels, found, sheet_of, shown, write_sheet
 from studio_pipelines.compositing.cutting import Means, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, settled
 from studio_pipelines.compositing.stills import Stills
@@ -31,8 +30,6 @@ from studio_pipelines.media.shared_decoder import shared_decoder
 
 SHEET = Path(__file__).parents[1] / "docs" / "photos.jpg"
 COLUMNS = ("photo", "matte", "composite", "everything", "a click")
-CELL_PX, HEAD_PX, GAP_PX = 330, 26, 6
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,6 @@ ROWS = (
     Row("flower.jpg", "tower.jpg", (0.5, 0.5)),
     Row("grace_hopper.jpg", "tower.jpg", (0.5, 0.3)),
 )
-
-
-def found(name: str, photos: Path) -> Path:
-    """A sample, or a photo anywhere below the folder."""
-    sample = SAMPLES / name
-    return sample if sample.exists() else next(photos.rglob(name))
 
 
 def composited(layer: Layer, below: Layer, means: Means) -> tuple[Pixels, Pixels]:
@@ -97,18 +88,10 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="a folder of unpacked packages")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
-    step, means = CELL_PX + GAP_PX, means_of("isnet-medium")
-    sheet = np.full((HEAD_PX + step * len(ROWS), step * len(COLUMNS), 3), 255, np.uint8)
-    for number, name in enumerate(COLUMNS):
-        at = (number * step + 4, HEAD_PX - 8)
-        cv2.putText(sheet, name, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (40, 40, 40), 1, cv2.LINE_AA)
+    means = means_of("isnet-medium")
     with tempfile.TemporaryDirectory() as folder:
-        for line, row in enumerate(ROWS):
-            cells = row_of(row, arguments.photos, means, Desk(Path(folder)))
-            for number, picture in enumerate(cells):
-                top, left = HEAD_PX + line * step, number * step
-                sheet[top : top + CELL_PX, left : left + CELL_PX] = picture
-    cv2.imwrite(str(SHEET), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        cells = [row_of(row, arguments.photos, means, Desk(Path(folder))) for row in ROWS]
+    write_sheet(SHEET, sheet_of(COLUMNS, cells))
 
 
 if __name__ == "__main__":

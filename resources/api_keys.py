@@ -173,6 +173,11 @@ class KeyRing:
         found = [row for row in rows if hmac.compare_digest(row["digest"], digest)]
         return _key(found[0]) if found else None
 
+    def of_id(self, key_id: str) -> ApiKey | None:
+        """Return the key of an id, valid or not; None where there is none."""
+        found = self._keys(db.select(API_KEYS).where(API_KEYS.c.id == key_id))
+        return found[0] if found else None
+
     def named(self, name: str) -> ApiKey:
         """Return the valid key of a name, an id or a prefix.
 

@@ -23,6 +23,8 @@ HELP: Mapping[str, str] = {
     "studio_submissions_total": "Requests, by operation and by what answers them: a new job, an "
     "equal earlier one (cache), or the one of the same key.",
     "studio_webhooks_total": "Tries to deliver a webhook, by event and by how it stands then.",
+    "studio_webhook_records_dropped_total": "Stored webhook records that could not be read, by "
+    "kind.",
     "studio_retention_removed_total": "What was deleted because it was old, by kind.",
 }
 

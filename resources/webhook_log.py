@@ -6,21 +6,31 @@ next one finds what is due. A message that is being sent is out of the others' s
 """
 
 import json
-import secrets
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import redis
+import structlog
 
+from resources import telemetry
 from resources.signals import progress_key
+from resources.webhook_records import (
+    Delivery,
+    Record,
+    Subscription,
+    UnreadableRecord,
+    new_subscription_id,
+    read_record,
+)
 
 SUBSCRIBED_TTL_S = 40 * 24 * 3600
 LOGGED_TTL_S = 8 * 24 * 3600
 LEASE_S = 30.0
 LOOK_AGAIN_S = 10.0
 PROGRESS_EVERY_S = 2.0
+log = structlog.get_logger(__name__)
 _FOLLOWED = "studio:webhooks:followed"
 _PROGRESS = "studio:webhooks:progress"
 _DUE = "studio:webhooks:due"
@@ -43,62 +53,6 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, AR
 for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], member) end
 return due
 """
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """A wish to be told of a job.
-
-    Attributes:
-        id: Names the subscription.
-        url: Where messages go.
-        events: Which ends, and whether progress, are told.
-        base_url: Where clients reach the studio, for the URLs in messages.
-    """
-
-    id: str
-    url: str
-    events: tuple[str, ...]
-    base_url: str
-
-    @property
-    def message_id(self) -> str:
-        """Id of the message that tells of the end, the same each time that it is sent."""
-        return f"msg_{self.id}"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A message about a job's end.
-
-    Attributes:
-        id: Id of the message.
-        url: Where it goes.
-        event: ``completed``, ``failed`` or ``canceled``.
-        payload: Its body; URLs of assets come into it when it is sent.
-        created_at_s: When it was written, in Unix time.
-        status: ``pending``, ``delivered`` or ``given_up``.
-        tries: How often it was tried since it was written, or asked for anew.
-        next_try_at_s: When it is tried next, or None.
-        attempts: Each try as ``{at, status, error, tookMs}``, in order.
-        base_url: Where its receiver reaches the studio.
-    """
-
-    id: str
-    url: str
-    event: str
-    payload: str
-    created_at_s: float
-    status: str = "pending"
-    tries: int = 0
-    next_try_at_s: float | None = None
-    attempts: tuple[Mapping[str, Any], ...] = ()
-    base_url: str = ""
-
-
-def new_subscription_id() -> str:
-    """Return an id that nobody has."""
-    return secrets.token_hex(12)
 
 
 class WebhookLog:
@@ -128,11 +82,7 @@ class WebhookLog:
 
     def subscriptions(self, run_id: str) -> list[Subscription]:
         """Return who follows a run."""
-        told = cast(dict[str, str], self._client.hgetall(_subscriptions(run_id)))
-        return [
-            Subscription(**{**values, "events": tuple(values["events"])})
-            for values in map(json.loads, told.values())
-        ]
+        return self._records(_subscriptions(run_id), Subscription)
 
     def followed(self) -> dict[str, float]:
         """Return the followed runs, and when storage is to be asked about each, in Unix time."""
@@ -172,17 +122,20 @@ class WebhookLog:
         """Return ``(run id, message id)`` of messages that are due, for this process to send."""
         now_s = time.time()
         members: Any = self._client.eval(_TAKE, 1, _DUE, f"{now_s}", f"{now_s + LEASE_S}", at_most)
-        return [tuple(member.split("/")) for member in members]
+        for nameless in (member for member in members if "/" not in member):
+            self._client.zrem(_DUE, nameless)
+        return [tuple(member.split("/", 1)) for member in members if "/" in member]
 
     def delivery(self, run_id: str, message_id: str) -> Delivery | None:
         """Return a message, or None if there is none, or no more."""
-        text = cast(str | None, self._client.hget(_deliveries(run_id), message_id))
-        return _delivery(text) if text else None
+        key = _deliveries(run_id)
+        text = cast(str | None, self._client.hget(key, message_id))
+        return self._record(key, message_id, text, Delivery) if text else None
 
     def deliveries(self, run_id: str) -> list[Delivery]:
         """Return the messages about a run, in the order in which they were written."""
-        told = cast(dict[str, str], self._client.hgetall(_deliveries(run_id)))
-        return sorted(map(_delivery, told.values()), key=lambda one: one.created_at_s)
+        found = self._records(_deliveries(run_id), Delivery)
+        return sorted(found, key=lambda one: one.created_at_s)
 
     def update(self, run_id: str, delivery: Delivery) -> None:
         """Write down how a message stands; it is sent again if a next try is named."""
@@ -206,10 +159,29 @@ class WebhookLog:
         """Forget that a message is due, whose log has expired."""
         self._client.zrem(_DUE, f"{run_id}/{message_id}")
 
+    def drop(self, run_id: str, message_id: str, reason: str) -> None:
+        """Give up a message that cannot be told."""
+        self._forget(_deliveries(run_id), message_id, "Delivery", reason)
+        self.drop_due(run_id, message_id)
 
-def _delivery(text: str) -> Delivery:
-    values = json.loads(text)
-    return Delivery(**{**values, "attempts": tuple(values["attempts"])})
+    def _records(self, key: str, kind: type[Record]) -> list[Record]:
+        told = cast(dict[str, str], self._client.hgetall(key))
+        found = (self._record(key, field, text, kind) for field, text in told.items())
+        return [one for one in found if one is not None]
+
+    def _record(self, key: str, field: str, text: str, kind: type[Record]) -> Record | None:
+        """Return a record; one that cannot be read would be in the way for ever, and goes."""
+        try:
+            return read_record(text, kind)
+        except UnreadableRecord as error:
+            self._forget(key, field, kind.__name__, str(error))
+            return None
+
+    def _forget(self, key: str, field: str, kind: str, reason: str) -> None:
+        self._client.hdel(key, field)
+        log.warning("webhook record dropped", kind=kind, key=key, field=field, reason=reason)
+        labels = {"kind": kind.lower()}
+        telemetry.count(self._client, "studio_webhook_records_dropped_total", labels)
 
 
 def _subscriptions(run_id: str) -> str:

@@ -4,7 +4,7 @@
 lineage and the documentation are read off it and off the operations that it joins.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -195,6 +195,18 @@ class LinkedChain:
         """Return what a request may give below a step's name: what no other step makes."""
         return {} if step == self.chain.steps[0].name else self._open_inputs(step)
 
+    def fed_inputs(self, step: str, shared: Set[str]) -> frozenset[str]:
+        """Return the inputs of a step that others make, or that the graph gets of ``shared``."""
+        node, dependencies = self.graph.node_named(step), self.graph.dependency_structure
+        inputs = node.definition.input_defs
+        made = (one.name for one in inputs if dependencies.has_deps(NodeInput(node, one)))
+        mapped = (
+            one.maps_to.input_name
+            for one in self.graph.input_mappings
+            if one.maps_to.node_name == step and one.graph_input_name in shared
+        )
+        return frozenset((*made, *mapped))
+
     def made_from(self, step: str) -> list[dg.AssetKey]:
         """Return the assets that a step's result is made from: the lineage in the Dagster UI."""
         node = self.graph.node_named(step)
@@ -213,19 +225,11 @@ class LinkedChain:
 
     def _open_inputs(self, step: str) -> dict[str, ChainInput]:
         """Return the inputs of a step that neither another step nor the graph gives."""
-        node = self.graph.node_named(step)
         (declared,) = (one for one in self.chain.steps if one.name == step)
-        given = {*declared.withheld} | {
-            mapping.maps_to.input_name
-            for mapping in self.graph.input_mappings
-            if mapping.maps_to.node_name == step
-        }
-        dependencies = self.graph.dependency_structure
-        return {
-            one.name: self._input(step, one.name)
-            for one in node.definition.input_defs
-            if one.name not in given and not dependencies.has_deps(NodeInput(node, one))
-        }
+        of_graph = {one.graph_input_name for one in self.graph.input_mappings}
+        given = {*declared.withheld} | self.fed_inputs(step, of_graph)
+        inputs = self.graph.node_named(step).definition.input_defs
+        return {one.name: self._input(step, one.name) for one in inputs if one.name not in given}
 
     def _input(self, step: str, name: str, *, shared: bool = False) -> ChainInput:
         op = self.ops[step]

@@ -1,6 +1,6 @@
 """An op that only chains use: it has no route and no worker of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import dagster as dg
@@ -35,6 +35,8 @@ class InnerOp:
         """Name of the op."""
         return self.op.name
 
-    def models_for(self, _parameters: Parameters, _shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    def models_for(
+        self, _parameters: Parameters, _given: Set[str], _shelf: ModelShelf
+    ) -> tuple[ChosenModel, ...]:
         """Return what does the work, as an operation tells it."""
         return (ChosenModel(self.model),) if self.model else ()

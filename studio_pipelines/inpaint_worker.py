@@ -1,6 +1,6 @@
 """Which model fills the holes of a request: patch completion, or an installed one by its engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from studio_pipelines.errors import InvalidParameter
 from studio_pipelines.inpaint_parameters import ImageInpaint
 from studio_pipelines.media.inpaint_settings import DiffusionSettings
 from studio_pipelines.model_choice import ChosenModel, ModelIdentity
+from studio_pipelines.segmenting.clicked import clicked_network
 
 if TYPE_CHECKING:
     from studio_pipelines.media.inpainting import Filler
@@ -88,14 +89,18 @@ def choose_worker(models: ModelStore, name: str, settings: DiffusionSettings) ->
     return InpaintWorker(ModelIdentity.of(installed), settings, engine, (source,))
 
 
-def chosen_models(params: ImageInpaint, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
-    """Return what fills the holes of a request, before there is a job.
+def chosen_models(
+    params: ImageInpaint, _given: Set[str], shelf: ModelShelf
+) -> tuple[ChosenModel, ...]:
+    """Return what fills the holes of a request, and what finds them where clicks name them.
 
     Raises:
         StudioError: As :func:`choose_worker`, for a model that cannot be had.
     """
     installed = _installed(shelf, params.model, prompt=params.prompt)
-    return (ChosenModel(BUILTIN) if installed is None else ChosenModel.of(installed),)
+    filler = ChosenModel(BUILTIN) if installed is None else ChosenModel.of(installed)
+    finders = () if params.points is None else (clicked_network(shelf),)
+    return filler, *map(ChosenModel.of, finders)
 
 
 def _installed(shelf: ModelShelf, name: str, *, prompt: str) -> InstalledModel | None:

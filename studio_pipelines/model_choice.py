@@ -1,5 +1,6 @@
 """Which models a request would run: told before there is a job, for quotes and the result cache."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,9 @@ class ChosenModel:
         return {**self.identity.__dict__, "sha256": self.sha256}
 
 
-def usual_models(worker: str, parameters: Any, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+def usual_models(
+    worker: str, parameters: Any, _given: Set[str], shelf: ModelShelf
+) -> tuple[ChosenModel, ...]:
     """Return the models of an operation that does not say which ones it chooses.
 
     The first is what its ``model`` names, or the best that is here. All others of its worker

@@ -5,7 +5,7 @@ entry, the status row and the documentation are read off that record by plain lo
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -94,9 +94,9 @@ class Operation:
         returns: Kind of the main result.
         most_items: How many items a list for the main input may have; 1 where it takes no list.
         version: Raised when the same input and parameters give another result.
-        chooses: Returns the models that a job with these parameters runs, the main one first, by
-            the same rule as the op; raises what the op would. Left out, every model of the worker
-            that is installed counts.
+        chooses: Returns the models that a job runs, the main one first, by the same rule as the
+            op, of its parameters, the names of the inputs that it has, and what is installed;
+            raises what the op would. Left out, every model of the worker that is installed counts.
         waits_by_default: Whether a request without ``async`` waits for the result.
         timeout_s: Deadline of a job that names none.
         preload: Called once in the lane's worker before it forks the process that runs jobs, for
@@ -115,7 +115,7 @@ class Operation:
     returns: Media
     most_items: int = MOST_ITEMS
     version: str = "1"
-    chooses: Callable[[Any, ModelShelf], tuple[ChosenModel, ...]] | None = None
+    chooses: Callable[[Any, Set[str], ModelShelf], tuple[ChosenModel, ...]] | None = None
     waits_by_default: bool = True
     timeout_s: int = 3600
     preload: Callable[[], None] | None = None
@@ -137,14 +137,21 @@ class Operation:
         """Name of the input that may be a list, or None."""
         return next(iter(self.accepts), None) if self.most_items > 1 else None
 
-    def models_for(self, parameters: Parameters, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+    def models_for(
+        self, parameters: Parameters, given: Set[str], shelf: ModelShelf
+    ) -> tuple[ChosenModel, ...]:
         """Return the models that a job with these parameters runs, the main one first.
+
+        Args:
+            parameters: They.
+            given: Names of the inputs that it has.
+            shelf: What is installed.
 
         Raises:
             StudioError: There is no such model, or it cannot be used.
         """
         choose = self.chooses or functools.partial(usual_models, self.worker)
-        return choose(parameters, shelf)
+        return choose(parameters, given, shelf)
 
     @property
     def required_inputs(self) -> tuple[str, ...]:

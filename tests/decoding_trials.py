@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from studio_pipelines.errors import StudioError
 from studio_pipelines.media.decoder import Decoder
 from studio_pipelines.media.layer import layer_of
-from studio_pipelines.media.lut_files import read_lut_text
 from studio_pipelines.media.preview import thumbnail_png
 from studio_pipelines.media.sniff import HEAD_BYTES, Media, sniff
 from studio_pipelines.media.video_client import open_video
@@ -51,8 +50,7 @@ def _read(decoder: Decoder, data: bytes) -> str:
     media_type = sniff(data[:HEAD_BYTES])
     kind = media_type.kind if media_type else Media.IMAGE
     if kind is Media.LUT:
-        assert media_type is not None
-        read_lut_text(data, media_type.mime)
+        decoder.lut(data)
     elif kind is Media.VIDEO:
         with open_video(decoder, data, most_frames=MOST_FRAMES) as stream:
             for _ in stream.frames:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.compositing.cutting import Means, Report, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, wanted_outputs
-from studio_pipelines.compositing.still import Composited
 from studio_pipelines.compositing.stills import Stills
+from studio_pipelines.kept_files import Made
 
 if TYPE_CHECKING:
     from studio_pipelines.media.layer import Layer
@@ -24,7 +24,7 @@ def composite_film(
     means: Means,
     folder: Path,
     report: Report,
-) -> Composited:
+) -> Made:
     """Cut out each frame, lay it over the background, and write everything that was asked for.
 
     The sound is copied. Memory does not grow with the length.
@@ -62,7 +62,7 @@ def composite_film(
             report(0.1 + 0.8 * done, "compositing")
     report(0.92, "joining the sound")
     files = results.joined(source)
-    return Composited(
+    return Made(
         files=files,
         metrics=results.figures(),
         verification=results.verification(files),

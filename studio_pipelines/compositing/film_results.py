@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.compositing.cutting import Cut
 from studio_pipelines.compositing.parameters import Output, VfxComposite
+from studio_pipelines.kept_files import Files
 from studio_pipelines.media.sniff import MP4, PNG, QUICKTIME, ZIP
 
 if TYPE_CHECKING:
     from studio_pipelines.media.video import VideoFormat
     from studio_pipelines.media.video_encode import VideoWriter
 
-Files = dict[str, tuple[Path, str]]
 _NAMES = {
     "composite": "composite",
     "prores4444": "cutout.mov",
@@ -47,6 +47,7 @@ class FilmResults:
         self._opened = ExitStack()
         self._writers: dict[str, VideoWriter] = {}
         self._archive: zipfile.ZipFile | None = None
+        self._joined_frames: dict[str, int] = {}
         self._measured: list[dict[str, Any]] = []
         self._size = (told.height_px, told.width_px)
         self._bits = 16 if told.deep else 8
@@ -109,7 +110,8 @@ class FilmResults:
                 container, media_type = VideoEncoding(codec).container_for(self._told.sound_codecs)
                 if self._told.sound_codecs:
                     silent = path.rename(self._folder / "silent")
-                    join_sound(shared_decoder(), source, silent, path, container)
+                    joined = join_sound(shared_decoder(), source, silent, path, container)
+                    self._joined_frames[name] = joined
                     silent.unlink()
             assert media_type is not None
             files[name] = (path, media_type.mime)
@@ -127,10 +129,7 @@ class FilmResults:
 
     def verification(self, files: Files) -> dict[str, Any]:
         """Return what was measured of the mattes, over all frames, and the frames in the file."""
-        from studio_pipelines.media.video_encode import encoded_frames
-
-        videos = [name for name in self._outputs if name != "frames"]
-        stored = encoded_frames(files[videos[0]][0]) if videos else self.frames
+        stored = self._frames_stored(files)
         seen = self._measured
         subject = sum(one["subjectShare"] for one in seen) / len(seen)
         return {
@@ -143,6 +142,16 @@ class FilmResults:
             "unsureShare": round(sum(one["unsureShare"] for one in seen) / len(seen), 6),
             "spillLeft": _mean([one["spillLeft"] for one in seen]),
         }
+
+    def _frames_stored(self, files: Files) -> int:
+        """Count the frames in the first video that there is."""
+        from studio_pipelines.media.video_encode import encoded_frames
+
+        videos = [name for name in self._outputs if name != "frames"]
+        if not videos:
+            return self.frames
+        joined = self._joined_frames.get(videos[0])
+        return encoded_frames(files[videos[0]][0]) if joined is None else joined
 
     def _begin(self, cut: Cut) -> None:
         """Open the files, now that the canvas is known."""

@@ -11,9 +11,10 @@ from resources.artifacts import ArtifactStore
 from studio_pipelines.compositing.cutting import Means, Report
 from studio_pipelines.compositing.film import composite_film
 from studio_pipelines.compositing.parameters import VfxComposite, settled
-from studio_pipelines.compositing.still import Composited, composite_still
+from studio_pipelines.compositing.still import composite_still
 from studio_pipelines.compositing.stills import Stills, stills_of
 from studio_pipelines.errors import UnsupportedMedia
+from studio_pipelines.kept_files import Made
 
 if TYPE_CHECKING:
     from studio_pipelines.media.layer import Layer
@@ -41,9 +42,7 @@ class Picturing:
         height, width = self.stills.foreground.size
         return height * width / 1e6
 
-    def composite(
-        self, params: VfxComposite, means: Means, folder: Path, report: Report
-    ) -> Composited:
+    def composite(self, params: VfxComposite, means: Means, folder: Path, report: Report) -> Made:
         """Cut out, lay over, and write the results into a folder."""
         return composite_still(settled(params), self.stills, means, folder, report)
 
@@ -64,9 +63,7 @@ class Filming:
     megapixels: float
     needs_subject: bool = True
 
-    def composite(
-        self, params: VfxComposite, means: Means, folder: Path, report: Report
-    ) -> Composited:
+    def composite(self, params: VfxComposite, means: Means, folder: Path, report: Report) -> Made:
         """Cut out each frame, lay it over, and write the results into a folder."""
         # Closed-form matting takes a second and more for each frame.
         chosen = settled(params, "closedForm" if means.solves_by_network else "guided")

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.compositing.parameters import Output, VfxComposite
+from studio_pipelines.kept_files import Files
 from studio_pipelines.media.sniff import EXR, PNG
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from studio_pipelines.media.picture import Picture
 
 PREVIEW_PX = 480
-Files = dict[str, tuple[Path, str]]
 
 
 def write_results(

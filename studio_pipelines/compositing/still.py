@@ -1,35 +1,17 @@
 """Cut a picture's subject out, lay it over a background, and lay out the results in a folder."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from studio_pipelines.compositing.cutting import Means, Report, cut_out
 from studio_pipelines.compositing.parameters import VfxComposite, wanted_outputs
 from studio_pipelines.compositing.stills import Stills
-
-
-@dataclass(frozen=True)
-class Composited:
-    """What was made of a picture or a video.
-
-    Attributes:
-        files: Each result's file and media type by the result's name, the main one first.
-        metrics: Figures of the work.
-        verification: What was measured of the result.
-        notes: Plain sentences for the person.
-    """
-
-    files: dict[str, tuple[Path, str]]
-    metrics: dict[str, Any]
-    verification: dict[str, Any]
-    notes: tuple[str, ...]
+from studio_pipelines.kept_files import Made
 
 
 def composite_still(
     params: VfxComposite, stills: Stills, means: Means, folder: Path, report: Report
-) -> Composited:
+) -> Made:
     """Cut out, lay over, and write everything that was asked for.
 
     Args:
@@ -48,7 +30,7 @@ def composite_still(
     cut_s = perf_counter() - started_s
     files, told, notes = write_results(params, outputs, cut, folder, report)
     height, width = cut.cutout.alpha.shape
-    return Composited(
+    return Made(
         files=files,
         metrics={
             "megapixels": height * width / 1e6,

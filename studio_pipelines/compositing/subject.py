@@ -1,5 +1,6 @@
 """Which model finds the subject of a request, and what it finds."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WORKER = "vfx-compositor"
 BUILTIN = ModelIdentity("studio-composite", "1", "Apache-2.0", "builtin")
+TELLING = frozenset(("mask", "trimap"))
+"""The inputs that tell where the subject is, in a network's place."""
 
 
 @dataclass(frozen=True)
@@ -74,35 +77,43 @@ def choose_finder(models: ModelShelf, params: VfxComposite, *, is_needed: bool) 
         ModelNotInstalled: It is not here.
         InvalidParameter: It is for trimaps, and another way of refining is asked for.
     """
-    edges = _edges(models, params.model)
-    if edges is not None:
-        if params.refine not in (None, "closedForm"):
-            raise InvalidParameter(
-                f"{params.model} refines the matte in the place of closedForm; refine is "
-                f"{params.refine}.",
-                field="refine",
-                hint="Leave refine out, or take another model.",
-            )
-        subject = _subject(models, AUTO) if is_needed else None
-        return SubjectFinder(ModelIdentity.of(edges), _source(subject), _source(edges))
-    if not is_needed:
-        return SubjectFinder(BUILTIN)
-    found = _subject(models, params.model)
-    return SubjectFinder(ModelIdentity.of(found), _source(found))
+    edges, subject = _networks(models, params, is_needed=is_needed)
+    main = edges or subject
+    identity = BUILTIN if main is None else ModelIdentity.of(main)
+    return SubjectFinder(identity, _source(subject), _source(edges))
 
 
-def chosen_models(params: VfxComposite, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
-    """Return the models of a request whose subject has yet to be found.
+def chosen_models(
+    params: VfxComposite, given: Set[str], shelf: ModelShelf
+) -> tuple[ChosenModel, ...]:
+    """Return the models of a request, the one that its answer names first.
+
+    Whether a foreground has transparency of its own, and needs no network, shows only when it is
+    decoded: until then it is taken to have none.
 
     Raises:
-        UnknownModel: No such model is declared.
-        LicenceRefused: The policy does not admit it.
-        ModelNotInstalled: It is not here.
+        StudioError: As :func:`choose_finder`.
     """
-    edges = _edges(shelf, params.model)
-    if edges is None:
-        return (ChosenModel.of(_subject(shelf, params.model)),)
-    return ChosenModel.of(edges), ChosenModel.of(_subject(shelf, AUTO))
+    networks = _networks(shelf, params, is_needed=given.isdisjoint(TELLING))
+    chosen = tuple(ChosenModel.of(one) for one in networks if one is not None)
+    return chosen or (ChosenModel(BUILTIN),)
+
+
+def _networks(
+    models: ModelShelf, params: VfxComposite, *, is_needed: bool
+) -> tuple[InstalledModel | None, InstalledModel | None]:
+    """Return the network for trimaps that is asked for, and the one that finds the subject."""
+    edges = _edges(models, params.model)
+    if edges is not None and params.refine not in (None, "closedForm"):
+        raise InvalidParameter(
+            f"{params.model} refines the matte in the place of closedForm; refine is "
+            f"{params.refine}.",
+            field="refine",
+            hint="Leave refine out, or take another model.",
+        )
+    if not is_needed:
+        return edges, None
+    return edges, _subject(models, params.model if edges is None else AUTO)
 
 
 def _edges(models: ModelShelf, name: str) -> InstalledModel | None:

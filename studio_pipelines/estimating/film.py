@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from studio_pipelines.estimating.network import Sight
 from studio_pipelines.estimating.parameters import DepthEstimate, wanted_outputs
 from studio_pipelines.estimating.still import Report, notes_on, with_prior
+from studio_pipelines.kept_files import Made
 from studio_pipelines.media.sniff import MATROSKA, MP4
 
 if TYPE_CHECKING:
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
 _NAMES = {"depth": ("depth.mkv", MATROSKA.mime), "preview": ("preview.mp4", MP4.mime)}
 _CHECKED_EACH = 10
 _CRF = 18
-
-
-@dataclass(frozen=True)
-class Filmed:
-    """What was made of a video; as :class:`~studio_pipelines.estimating.material.Made`."""
-
-    files: dict[str, tuple[Path, str]]
-    metrics: dict[str, Any]
-    verification: dict[str, Any]
-    preview_png: bytes
-    notes: tuple[str, ...]
 
 
 @dataclass
@@ -76,7 +66,7 @@ class _Maps:
 
 def estimate_film(
     params: DepthEstimate, path: Path, sight: Sight, folder: Path, report: Report
-) -> Filmed:
+) -> Made:
     """Estimate the depth of each frame, and write what was asked for into a folder.
 
     Args:
@@ -91,7 +81,7 @@ def estimate_film(
         unit = _look_at_all(params, path, sight, maps, report)
         written = _write_all(params, path, maps, unit, folder, report)
     files = {name: (folder / _NAMES[name][0], _NAMES[name][1]) for name in written.outputs}
-    return Filmed(
+    return Made(
         files,
         {
             "frames": maps.count,
@@ -99,8 +89,8 @@ def estimate_film(
             **replace(unit, low=maps.low, high=maps.high).describe(),
         },
         written.verification(maps.count),
-        written.preview_png,
         notes_on(sight, has_subject=maps.has_subject),
+        written.preview_png,
     )
 
 

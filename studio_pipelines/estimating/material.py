@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resources.artifact import Artifact
 from resources.artifacts import ArtifactStore
@@ -12,28 +12,10 @@ from studio_pipelines.errors import InvalidParameter, UnusableMedia
 from studio_pipelines.estimating.network import Sight
 from studio_pipelines.estimating.parameters import DepthEstimate, wanted_outputs
 from studio_pipelines.estimating.still import Report, estimate_still
+from studio_pipelines.kept_files import Made
 
 if TYPE_CHECKING:
     from studio_pipelines.media.picture import Picture
-
-
-@dataclass(frozen=True)
-class Made:
-    """What was made of a picture or a video.
-
-    Attributes:
-        files: Each result's file and media type by the result's name, the main one first.
-        metrics: Figures of the work.
-        verification: What was measured of the result.
-        preview_png: A small picture of it.
-        notes: Plain sentences for the person.
-    """
-
-    files: dict[str, tuple[Path, str]]
-    metrics: dict[str, Any]
-    verification: dict[str, Any]
-    preview_png: bytes
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,8 +48,8 @@ class Still:
                 **told,
             },
             found.verification(),
-            thumbnail(params, found),
             (*found.notes, *notes),
+            thumbnail(params, found),
         )
 
 
@@ -87,8 +69,7 @@ class Film:
         """Estimate the depth of each frame, and write the results into a folder."""
         from studio_pipelines.estimating.film import estimate_film
 
-        told = estimate_film(params, self.path, sight, folder, report)
-        return Made(told.files, told.metrics, told.verification, told.preview_png, told.notes)
+        return estimate_film(params, self.path, sight, folder, report)
 
 
 def require_one(image: Artifact | None, video: Artifact | None) -> None:

@@ -1,5 +1,6 @@
 """Which model estimates the depth of a request, and what it is loaded by."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,9 @@ def choose_estimator(shelf: ModelShelf, params: DepthEstimate) -> Estimator:
     return Estimator(found, subject, tells_metres and params.mode != "relative")
 
 
-def chosen_models(params: DepthEstimate, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+def chosen_models(
+    params: DepthEstimate, _given: Set[str], shelf: ModelShelf
+) -> tuple[ChosenModel, ...]:
     """Return the models that a request runs, the depth model first.
 
     Raises:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.estimating.parameters import DepthEstimate, Output
 from studio_pipelines.estimating.still import Estimated
+from studio_pipelines.kept_files import Files
 from studio_pipelines.media.sniff import EXR, PNG
 
 if TYPE_CHECKING:
     from studio_pipelines.media.picture import Picture
 
-Files = dict[str, tuple[Path, str]]
 NPY_MIME, PLY_MIME = "application/x-npy", "application/x-ply"
 _SHAPED = (
     "Depth is relative: normals and points take the farthest place to be ten times as far as the "

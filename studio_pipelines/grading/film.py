@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.grading.parameters import GradingApply
 from studio_pipelines.grading.recipe import matte_of
-from studio_pipelines.grading.still import Graded, Report, compared, cube_of
+from studio_pipelines.grading.still import Report, compared, cube_of
+from studio_pipelines.kept_files import Made
 
 if TYPE_CHECKING:
     from studio_pipelines.media.grade_recipe import GradeRecipe
@@ -58,7 +59,7 @@ def grade_film(
     mask: "Picture | None",
     folder: Path,
     report: Report,
-) -> Graded:
+) -> Made:
     """Grade a video and write everything that was asked for.
 
     Its sound is copied. Memory does not grow with its length.
@@ -84,11 +85,10 @@ def grade_film(
     container, media_type = encoding.container_for(video.sound_codecs)
     report(0.95, "joining the sound")
     if video.sound_codecs:
-        join_sound(shared_decoder(), source, silent, path, container)
+        frames_stored = join_sound(shared_decoder(), source, silent, path, container)
         silent.unlink()
     else:
-        path = silent
-    frames_stored = encoded_frames(path)
+        path, frames_stored = silent, encoded_frames(silent)
     after = samples.with_pixels(compile_grade(recipe).apply(samples.pixels))
     cube, told = cube_of(params, recipe, folder)
     verification = {
@@ -99,7 +99,7 @@ def grade_film(
     }
     files = {"video": (path, media_type.mime)} | cube
     files |= compared(params, samples, after, None, folder)
-    return Graded(files=files, metrics=figures, verification=verification, notes=())
+    return Made(files=files, metrics=figures, verification=verification, notes=())
 
 
 def _graded_picture(

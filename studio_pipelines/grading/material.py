@@ -12,9 +12,11 @@ from resources.lease import Lease
 from resources.model_cache import ModelSource
 from studio_pipelines.grading.base import base_lut
 from studio_pipelines.grading.film import grade_film, sample_frames
+from studio_pipelines.grading.lut_reading import read_lut
 from studio_pipelines.grading.parameters import GradingApply
-from studio_pipelines.grading.recipe import decode, matte_of, path_of, read_lut, recipe_of
-from studio_pipelines.grading.still import Graded, Report, grade_still
+from studio_pipelines.grading.recipe import decode, matte_of, path_of, recipe_of
+from studio_pipelines.grading.still import Report, grade_still
+from studio_pipelines.kept_files import Made
 
 if TYPE_CHECKING:
     from studio_pipelines.media.lut_table import Lut
@@ -71,7 +73,7 @@ class Material:
         network: ModelSource | None,
         folder: Path,
         report: Report,
-    ) -> Graded:
+    ) -> Made:
         """Work out the grade, apply it, and write the results into a folder."""
         base = base_lut(params, lease, network, self.picture, extras.reference)
         recipe = recipe_of(params, extras.lut, base, path_of(params, self.picture))

@@ -67,21 +67,6 @@ def path_of(params: GradingApply, picture: "Picture") -> "ColourPath | None":
     )
 
 
-def read_lut(artifacts: ArtifactStore, lut: Artifact | None) -> "Lut | None":
-    """Read the look-up table of a request: a LUT file, or a Hald picture."""
-    from studio_pipelines.media.hald import lut_from_hald
-    from studio_pipelines.media.limits import media_limits
-    from studio_pipelines.media.lut_files import check_lut_size, is_lut_text, read_lut_text
-
-    if lut is None:
-        return None
-    if is_lut_text(lut.media_type):
-        check_lut_size(lut.bytes, lut.media_type, media_limits())
-        with artifacts.open(lut) as file:
-            return read_lut_text(file.read(), lut.media_type)
-    return lut_from_hald(decode(artifacts, lut, "lut").as_rgb().pixels)
-
-
 def matte_of(params: GradingApply, mask: "Picture | None", picture: "Picture") -> Any:
     """Return how much of the grade each pixel gets, (height, width); None where all of it."""
     from studio_pipelines.media.matte import crossed, feathered

@@ -1,12 +1,13 @@
 """Grade one picture, and lay out the results in a folder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from studio_pipelines.grading.parameters import GradingApply
+from studio_pipelines.kept_files import Files, Made
 from studio_pipelines.media.sniff import CUBE, PNG
 
 if TYPE_CHECKING:
@@ -18,23 +19,6 @@ PREVIEW_PX = 480
 Report = Callable[[float, str], None]
 
 
-@dataclass(frozen=True)
-class Graded:
-    """What was made of a picture or a video.
-
-    Attributes:
-        files: Each result's file and media type by the result's name, the main one first.
-        metrics: Figures of the work.
-        verification: What was measured of the result.
-        notes: Plain sentences for the person.
-    """
-
-    files: dict[str, tuple[Path, str]]
-    metrics: dict[str, Any]
-    verification: dict[str, Any]
-    notes: tuple[str, ...]
-
-
 def grade_still(
     params: GradingApply,
     recipe: "GradeRecipe",
@@ -42,7 +26,7 @@ def grade_still(
     matte: Any,
     folder: Path,
     report: Report,
-) -> Graded:
+) -> Made:
     """Grade a picture and write everything that was asked for.
 
     Args:
@@ -71,7 +55,7 @@ def grade_still(
     path = folder / "graded"
     encoded = _encode(params, recipe, after, path)
     image = {"image": (path, encoded.media_type.mime)}
-    return Graded(
+    return Made(
         files=image | cube | compared(params, before, after, matte, folder),
         metrics={
             "megapixels": before.height_px * before.width_px / 1e6,
@@ -112,7 +96,7 @@ def _encode(
 
 def cube_of(
     params: GradingApply, recipe: "GradeRecipe", folder: Path
-) -> tuple[dict[str, tuple[Path, str]], dict[str, Any]]:
+) -> tuple[Files, dict[str, Any]]:
     """Write the grade's .cube if it is wanted; return its file, and what was measured of it."""
     if "cube" not in params.outputs:
         return {}, {}
@@ -148,14 +132,14 @@ def _write_cube(recipe: "GradeRecipe", path: Path) -> dict[str, Any]:
 
 def compared(
     params: GradingApply, before: "Picture", after: "Picture", matte: Any, folder: Path
-) -> dict[str, tuple[Path, str]]:
+) -> Files:
     """Write what there is to look at beside the result: sheet, scopes and matte."""
     from studio_pipelines.media.image_encode import encode_picture
     from studio_pipelines.media.picture import Picture
     from studio_pipelines.media.preview import side_by_side
     from studio_pipelines.media.scopes import scopes_png
 
-    files: dict[str, tuple[Path, str]] = {}
+    files: Files = {}
     if "preview" in params.outputs:
         files["preview"] = (folder / "before-after.png", PNG.mime)
         files["preview"][0].write_bytes(side_by_side(before, after, height_px=PREVIEW_PX))

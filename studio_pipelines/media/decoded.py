@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from studio_pipelines.media.audio import AudioClip, Samples
 from studio_pipelines.media.decoder_messages import Message
+from studio_pipelines.media.lut_table import Float3, Lut
 from studio_pipelines.media.picture import Picture, Pixels
 
 
@@ -46,6 +47,28 @@ def clip_of(decoded: Decoded) -> AudioClip:
         has_non_finite=bool(details["has_non_finite"]),
         notes=tuple(str(note) for note in details["notes"]),
     )
+
+
+def lut_of(decoded: Decoded) -> Lut:
+    """Return a decoded look-up table; what it holds is checked anew."""
+    details = decoded.details
+    length, edge = int(details["shaper_size"]), int(details["edge"])
+    low, high = map(_float3, details["domain"])
+    shaper_low, shaper_high = map(_float3, details["shaper_domain"])
+    return Lut(
+        table=decoded.array[length:].reshape(edge, edge, edge, 3) if edge else None,
+        shaper=decoded.array[:length] if length else None,
+        domain_min=low,
+        domain_max=high,
+        shaper_min=shaper_low,
+        shaper_max=shaper_high,
+        title=str(details["title"]),
+    )
+
+
+def _float3(values: Any) -> Float3:
+    first, second, third = values
+    return float(first), float(second), float(third)
 
 
 def _blob(text: str | None) -> bytes | None:

@@ -10,14 +10,15 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from studio_pipelines.errors import MediaTooLarge, StudioError, UnusableMedia
+from studio_pipelines.errors import MediaTooLarge, StudioError
 from studio_pipelines.media import decoder_messages
 from studio_pipelines.media.audio import AudioClip
 from studio_pipelines.media.carrier import Carrier
-from studio_pipelines.media.decoded import Decoded, clip_of, picture_of
-from studio_pipelines.media.decoder_child import DecoderChild, Refused
+from studio_pipelines.media.decoded import Decoded, clip_of, lut_of, picture_of
+from studio_pipelines.media.decoder_child import DecoderChild, HelperEnded, Refused, stopped
 from studio_pipelines.media.decoder_messages import Message
 from studio_pipelines.media.limits import MediaLimits, media_limits
+from studio_pipelines.media.lut_table import Lut
 from studio_pipelines.media.media_source import Source, accepted_type, opened
 from studio_pipelines.media.picture import Picture
 from studio_pipelines.media.sniff import Media
@@ -25,12 +26,8 @@ from studio_pipelines.media.sniff import Media
 _DTYPES = frozenset(("uint8", "uint16", "float32"))
 
 
-class _HelperEndedError(Exception):
-    """The helper ended, or answered what it should not."""
-
-
 class Decoder:
-    """Decodes pictures and sounds; the parsing happens in a helper process.
+    """Decodes pictures, sounds and LUT files; the parsing happens in a helper process.
 
     The helper starts with the first request (or :meth:`warm`), serves any number of them, and is
     replaced when a file crashes it, outgrows its limits or takes too long: only that request fails.
@@ -114,6 +111,20 @@ class Decoder:
         """
         return clip_of(self._decode(source, Media.AUDIO, field, limits or self._limits))
 
+    def lut(self, source: Source, *, field: str | None = None) -> Lut:
+        """Read a look-up table; its values are shared memory, private to this process.
+
+        Args:
+            source: A .cube, .3dl or .csp file; told by its content.
+            field: The request field to name in errors.
+
+        Raises:
+            UnsupportedMedia: The file is of another kind.
+            UnusableMedia: It is empty, or breaks its format.
+            MediaTooLarge: It exceeds a limit.
+        """
+        return lut_of(self._decode(source, Media.LUT, field, self._limits))
+
     @contextmanager
     def conversation(self) -> Generator[tuple[DecoderChild, MediaLimits]]:
         """Give the running helper, and the decoder's limits, for an exchange of many messages.
@@ -129,8 +140,8 @@ class Decoder:
             try:
                 with self._in_step(self._limits) as child:
                     yield child, self._limits
-            except _HelperEndedError:
-                raise _stopped() from None
+            except HelperEnded:
+                raise stopped() from None
 
     def _decode(
         self, source: Source, wanted: Media, field: str | None, limits: MediaLimits
@@ -152,12 +163,12 @@ class Decoder:
         before: then those may have worn it out, or the kernel needed memory, and a fresh one tries.
         """
         if self._running_child().has_served:
-            with suppress(_HelperEndedError):
+            with suppress(HelperEnded):
                 return self._attempt(request, fd, limits)
         try:
             return self._attempt(request, fd, limits)
-        except _HelperEndedError:
-            raise _stopped() from None
+        except HelperEnded:
+            raise stopped() from None
 
     def _attempt(self, request: Message, fd: int, limits: MediaLimits) -> tuple[Any, Message]:
         """Ask the helper once, and end it unless it stays in step."""
@@ -182,7 +193,7 @@ class Decoder:
         except (EOFError, ConnectionError):
             child.log_end()
             self._end_child()
-            raise _HelperEndedError from None
+            raise HelperEnded from None
         except BaseException:  # an interrupt: a late answer would be taken for the next request's
             self._end_child()
             raise
@@ -235,10 +246,3 @@ class Decoder:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._child: DecoderChild | None = None
-
-
-def _stopped() -> UnusableMedia:
-    return UnusableMedia(
-        "The file made the decoder stop: it is damaged, or needs too much memory.",
-        hint="Open it in another program and export it again, smaller if it is large.",
-    )

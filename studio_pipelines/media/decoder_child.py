@@ -46,6 +46,10 @@ class Refused(Exception):
         self.error = error
 
 
+class HelperEnded(Exception):
+    """The helper ended, or answered what it should not."""
+
+
 class DecoderChild:
     """One running helper and the connection to it.
 
@@ -170,6 +174,14 @@ class DecoderChild:
             for line in iter(lambda: stderr.readline(_STDERR_LINE_CHARACTERS), ""):
                 self._last_words.append(line.rstrip())
         process.wait()
+
+
+def stopped() -> UnusableMedia:
+    """Return the refusal of a file upon which the helper ended."""
+    return UnusableMedia(
+        "The file made the decoder stop: it is damaged, or needs too much memory.",
+        hint="Open it in another program and export it again, smaller if it is large.",
+    )
 
 
 @cache

@@ -59,7 +59,7 @@ def confine(owner_pid: int, limits: MediaLimits) -> dict[str, bool]:
 
 def _load_codecs() -> None:
     """Import them now: later, their files are out of reach and the client waits."""
-    for module in ("audio_decode", "image_decode", "video_decode", "sound_join"):
+    for module in ("audio_decode", "image_decode", "lut_decode", "sound_join", "video_decode"):
         importlib.import_module(f"studio_pipelines.media.{module}")
 
 
@@ -114,9 +114,10 @@ def _decode(
     """Announce the size of what an open file holds, get a carrier for it, and fill that."""
     from studio_pipelines.media.audio_decode import open_audio
     from studio_pipelines.media.image_decode import open_picture
+    from studio_pipelines.media.lut_decode import open_lut
 
-    opener = open_picture if want is Media.IMAGE else open_audio
-    pending = opener(file, media_type, limits)
+    openers = {Media.IMAGE: open_picture, Media.AUDIO: open_audio, Media.LUT: open_lut}
+    pending = openers[want](file, media_type, limits)
     decoder_messages.send(connection, {"expected_bytes": pending.expected_bytes})
     _, carrier = decoder_messages.receive(connection)
     assert carrier is not None

@@ -23,7 +23,7 @@ class MediaLimits:
         max_channels: Channels of a sound.
         max_sample_rate_hz: Sampling frequency of a sound.
         max_decoded_bytes: Bytes of the decoded pixels or samples of one file.
-        max_lut_bytes: Bytes of a LUT, which is text and parsed without a helper.
+        max_lut_bytes: Bytes of a LUT file, which is text.
         decode_timeout_s: Wall-clock time for decoding one file.
         helper_memory_bytes: Address space of the process that decodes.
         in_memory_bytes: Up to this size decoded data lie in anonymous shared memory; larger ones

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studio_pipelines.errors import UnusableMedia
-from studio_pipelines.media.cube_rows import ROW_BAD_NUMBER, ROW_NOT_THREE, parse_rows
+from studio_pipelines.media.cube_rows import parse_rows
 from studio_pipelines.media.lut_table import (
     MAX_SHAPER_SIZE,
     MAX_TABLE_SIZE,
@@ -169,14 +169,9 @@ def _three(values: tuple[float, ...]) -> Float3:
 
 
 def _parse_body(text: bytes, start: int, line: int, expected: int) -> npt.NDArray[np.float32]:
-    rows = np.empty((expected, 3), np.float32)
-    status, stopped, found = parse_rows(np.frombuffer(text, np.uint8), start, line, rows)
-    if status == ROW_BAD_NUMBER:
-        _refuse(f"Line {stopped} of the .cube file holds something that is not a number.")
-    if status == ROW_NOT_THREE:
-        _refuse(f"Line {stopped} of the .cube file does not hold exactly three numbers.")
-    if found != expected:
-        _refuse(f"The .cube file must hold {expected} rows of numbers; it holds {found}.")
+    rows = parse_rows(text[start:], line)
+    if len(rows) != expected:
+        _refuse(f"The .cube file must hold {expected} rows of numbers; it holds {len(rows)}.")
     return rows
 
 

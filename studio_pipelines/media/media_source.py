@@ -15,9 +15,15 @@ _ACCEPTED = {
     Media.IMAGE: "a JPEG, PNG, WebP, TIFF, HEIC, AVIF or OpenEXR picture",
     Media.VIDEO: "an MP4, QuickTime, WebM, Matroska or AVI video",
     Media.AUDIO: "a WAV, FLAC, AIFF, MP3, M4A, AAC, Ogg or Opus sound",
+    Media.LUT: "a .cube, .3dl or .csp file",
 }
 
-_NOUNS = {Media.IMAGE: "picture", Media.AUDIO: "sound", Media.VIDEO: "video"}
+_NOUNS = {
+    Media.IMAGE: "picture",
+    Media.AUDIO: "sound",
+    Media.VIDEO: "video",
+    Media.LUT: "look-up table",
+}
 
 
 @contextmanager
@@ -42,7 +48,8 @@ def accepted_type(fd: int, wanted: Media) -> MediaType:
 
     Args:
         fd: The file.
-        wanted: ``Media.IMAGE``, ``Media.VIDEO``, or ``Media.AUDIO``, for which a video will do too.
+        wanted: ``Media.IMAGE``, ``Media.VIDEO``, ``Media.LUT``, or ``Media.AUDIO``, for which a
+            video will do too.
 
     Raises:
         UnusableMedia: The file is empty.

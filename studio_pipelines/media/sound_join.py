@@ -1,6 +1,7 @@
 """Put the sound of one video beside the picture of another, uncopied. Runs in the helper process.
 
-The muxer parses the sound's packets of an untrusted file, so it works where decoding works.
+The muxer parses the sound's packets of an untrusted file, so it works where decoding works; and so
+does whoever reads what was made of them.
 """
 
 import heapq
@@ -15,7 +16,7 @@ import av.error
 from studio_pipelines.media import decoder_messages
 from studio_pipelines.media.decoding import damaged
 from studio_pipelines.media.ffmpeg_input import codec_name, open_container
-from studio_pipelines.media.sniff import MediaType
+from studio_pipelines.media.sniff import HEAD_BYTES, MediaType, sniff
 
 
 def serve_join(
@@ -39,9 +40,10 @@ def serve_join(
     with os.fdopen(fds[0], "rb") as picture, os.fdopen(fds[1], "w+b") as target:
         try:
             _join(picture, file, media_type, target, container)
+            frames = _frames_in(target)
         except av.error.FFmpegError as error:
             raise damaged(media_type.name, error.strerror) from error
-    decoder_messages.send(connection, {"done": True})
+    decoder_messages.send(connection, {"frames": frames})
 
 
 def _join(
@@ -63,6 +65,16 @@ def _join(
         for _, _, packet in heapq.merge(*sources, key=_time):
             packet.stream = into[id(packet.stream)]
             out.mux(packet)
+
+
+def _frames_in(file: BinaryIO) -> int:
+    """Count the frames of a joined file, without decoding them."""
+    file.flush()
+    media_type = sniff(os.pread(file.fileno(), HEAD_BYTES, 0))
+    assert media_type is not None
+    file.seek(0)
+    with open_container(file, media_type) as joined:
+        return sum(packet.size > 0 for packet in joined.demux(joined.streams.video[0]))
 
 
 _Timed = tuple[float, int, Any]

@@ -13,6 +13,8 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 # The calls' numbers on x86-64 and on aarch64 (Linux' unistd_64.h and asm-generic/unistd.h); None
@@ -45,9 +47,10 @@ _NEEDED: Final[dict[str, tuple[int | None, int | None]]] = {
     "geteuid": (107, 175), "getgid": (104, 176), "getegid": (108, 177),
 }  # fmt: skip
 # Needed too, with some arguments only.
-_OPEN, _OPENAT = (2, None), (257, 56)
-_CLONE, _CLONE3 = (56, 220), (435, 435)
-_PRCTL, _IOCTL, _TGKILL, _PRLIMIT = (157, 167), (16, 29), (234, 131), (302, 261)
+_WITH_ARGUMENTS: Final[dict[str, tuple[int | None, int | None]]] = {
+    "open": (2, None), "openat": (257, 56), "clone": (56, 220), "prctl": (157, 167),
+    "ioctl": (16, 29), "tgkill": (234, 131), "prlimit64": (302, 261), "clone3": (435, 435),
+}  # fmt: skip
 _NEWEST_KNOWN: Final = 450
 
 _SECCOMP: Final = {"x86_64": 317, "aarch64": 277}
@@ -80,7 +83,7 @@ def filter_calls() -> bool:
     machine = platform.machine()
     if machine not in _SECCOMP:
         return False
-    program = _program(machine)
+    program = filter_program(machine)
     packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     held = ctypes.create_string_buffer(packed, len(packed))
     described = struct.pack("@HP", len(program), ctypes.addressof(held))
@@ -88,28 +91,37 @@ def filter_calls() -> bool:
     return _libc.syscall(call, _SET_MODE_FILTER, _ALL_THREADS, described) == 0
 
 
-def _program(machine: str) -> list[_Instruction]:
+def named_calls(machine: str = "x86_64") -> dict[str, int | None]:
+    """Return the numbers of the calls that the filter lets through, be it with some arguments.
+
+    Args:
+        machine: ``x86_64`` or ``aarch64``; a call that it does not have has no number.
+    """
     column = 0 if machine == "x86_64" else 1
-    plain = [numbers[column] for numbers in _NEEDED.values()]
+    return {name: numbers[column] for name, numbers in (_NEEDED | _WITH_ARGUMENTS).items()}
+
+
+def filter_program(machine: str) -> list[_Instruction]:
+    """Return the filter for ``x86_64`` or ``aarch64``, for this process alone."""
+    numbers = named_calls(machine)
     program: list[_Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_EQUAL, 1, 0, _ARCHITECTURES[machine]),
         (_RETURN, 0, 0, _KILL_PROCESS),
         (_LOAD, 0, 0, _CALL_AT),
     ]
-    for number in plain:
-        program += [] if number is None else _when(number, [(_RETURN, 0, 0, _ALLOW)])
-    for numbers, then in (
-        (_OPEN, _without_bits(1, _WRITING)),
-        (_OPENAT, _without_bits(2, _WRITING)),
-        (_CLONE, _with_bits(0, _CLONE_THREAD)),
-        (_PRCTL, _one_of(0, _PRCTL_HARMLESS)),
-        (_IOCTL, _one_of(1, _IOCTL_HARMLESS)),
-        (_TGKILL, _one_of(0, (os.getpid(),))),
-        (_PRLIMIT, _zero(2)),
-        (_CLONE3, [(_RETURN, 0, 0, _UNKNOWN)]),
-    ):
-        number = numbers[column]
+    program += _passing(numbers[name] for name in _NEEDED)
+    for name, then in {
+        "open": _without_bits(1, _WRITING),
+        "openat": _without_bits(2, _WRITING),
+        "clone": _with_bits(0, _CLONE_THREAD),
+        "prctl": _one_of(0, _PRCTL_HARMLESS),
+        "ioctl": _one_of(1, _IOCTL_HARMLESS),
+        "tgkill": _one_of(0, (os.getpid(),)),
+        "prlimit64": _zero(2),
+        "clone3": [(_RETURN, 0, 0, _UNKNOWN)],
+    }.items():
+        number = numbers[name]
         program += [] if number is None else _when(number, then)
     return [
         *program,
@@ -117,6 +129,11 @@ def _program(machine: str) -> list[_Instruction]:
         (_RETURN, 0, 0, _UNKNOWN),
         (_RETURN, 0, 0, _FORBIDDEN),
     ]
+
+
+def _passing(numbers: Iterable[int | None]) -> list[_Instruction]:
+    tests = (_when(one, [(_RETURN, 0, 0, _ALLOW)]) for one in numbers if one is not None)
+    return list(chain.from_iterable(tests))
 
 
 def _when(number: int, then: list[_Instruction]) -> list[_Instruction]:

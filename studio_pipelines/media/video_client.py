@@ -68,7 +68,7 @@ def open_video(
 
 def join_sound(
     decoder: Decoder, sound_of: Source, picture: Path, target: Path, container: str
-) -> None:
+) -> int:
     """Write a file with one video's picture and another's sound, both as they are encoded.
 
     Args:
@@ -77,6 +77,9 @@ def join_sound(
         picture: The video that has the picture, of our own making.
         target: The file, created or overwritten.
         container: FFmpeg's name of its format.
+
+    Returns:
+        How many frames the file has: what holds the other's sound is not opened in this process.
 
     Raises:
         UnusableMedia: The sound is damaged.
@@ -89,7 +92,7 @@ def join_sound(
         with picture.open("rb") as seen, target.open("w+b") as out:
             decoder_messages.send(child.connection, {}, seen.fileno())
             decoder_messages.send(child.connection, {}, out.fileno())
-            _answer(child, limits)
+            return int(_answer(child, limits)["frames"])
 
 
 class _Reading:

@@ -164,7 +164,7 @@ def writing_video(
 
 
 def encoded_frames(path: Path) -> int:
-    """Count the frames in a video file of our own making, without decoding them."""
+    """Count the frames in a video file that we alone have written, without decoding them."""
     with av.open(path, "r") as container:
         stream = container.streams.video[0]
         return sum(packet.size > 0 for packet in container.demux(stream))

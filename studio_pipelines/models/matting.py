@@ -95,6 +95,8 @@ class SubjectNetwork:
             raise UnusableModel(
                 f"The network {path.name} cannot be read as ONNX, or wants a file from elsewhere.",
                 field="model",
+                hint="Where its weights are in a file of their own, declare that as well, from the "
+                "same folder and under the name that the network has for it.",
             ) from error
         self._run_options = onnxruntime.RunOptions()
         taken = self._session.get_inputs()[0]

@@ -1,5 +1,6 @@
 """Separate a song into stems: voice, accompaniment, drums, bass and the rest."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -198,7 +199,7 @@ def _store(
     return kept
 
 
-def _models(params: AudioDemix, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+def _models(params: AudioDemix, _given: Set[str], shelf: ModelShelf) -> tuple[ChosenModel, ...]:
     return (ChosenModel.of(shelf.choose(WORKER, params.model)),)
 
 

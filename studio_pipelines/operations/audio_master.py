@@ -1,6 +1,6 @@
 """Bring a programme to a loudness target under a true-peak ceiling."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -114,7 +114,7 @@ def _lease(gpu: Gpu, progress: Progress, work: float) -> Lease:
     )
 
 
-def _models(_params: AudioMaster, _shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+def _models(_params: AudioMaster, _given: Set[str], _shelf: ModelShelf) -> tuple[ChosenModel, ...]:
     return (ChosenModel(MODEL),)
 
 

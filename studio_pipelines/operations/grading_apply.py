@@ -1,5 +1,6 @@
 """Grade a picture or a video: by hand, by a LUT, after another picture, or by a network."""
 
+from collections.abc import Set
 from functools import partial
 
 import dagster as dg
@@ -71,7 +72,7 @@ def grading_apply(
     )
 
 
-def _models(params: GradingApply, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+def _models(params: GradingApply, _given: Set[str], shelf: ModelShelf) -> tuple[ChosenModel, ...]:
     network = shelf.choose(WORKER, params.model) if params.auto else None
     return (ChosenModel(MODEL) if network is None else ChosenModel.of(network),)
 

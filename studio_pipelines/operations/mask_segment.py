@@ -1,5 +1,6 @@
 """Segment a picture: masks by clicks, a box or a mask, of its subject, or of everything in it."""
 
+from collections.abc import Set
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,7 @@ def _decoded(artifacts: ArtifactStore, mask: Artifact | None) -> "Picture | None
         return shared_decoder().picture(path, field="mask")
 
 
-def _models(params: MaskSegment, shelf: ModelShelf) -> tuple[ChosenModel, ...]:
+def _models(params: MaskSegment, _given: Set[str], shelf: ModelShelf) -> tuple[ChosenModel, ...]:
     return (ChosenModel.of(choose_network(shelf, params.model, subject=params.subject)),)
 
 

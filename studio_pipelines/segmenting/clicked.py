@@ -10,7 +10,8 @@ from resources.artifacts import ArtifactStore
 from resources.embedding_cache import EmbeddingCache
 from resources.forecast import size_class
 from resources.gpu import Gpu
-from resources.model_shelf import AUTO, ModelNotInstalled
+from resources.model_folder import InstalledModel
+from resources.model_shelf import AUTO, ModelNotInstalled, ModelShelf
 from resources.model_store import ModelStore
 from resources.progress import Progress
 from studio_pipelines.errors import InvalidParameter
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from studio_pipelines.media.picture import Picture
 
 _STAGE = "finding what is meant"
+
+
+def clicked_network(models: ModelShelf) -> InstalledModel:
+    """Return the network that finds what clicks mean.
+
+    Raises:
+        ModelNotInstalled: There is no segmentation model.
+    """
+    try:
+        return choose_network(models, AUTO, subject=False)
+    except ModelNotInstalled as error:
+        raise ModelNotInstalled(error.message, field="points", hint=error.hint) from error
 
 
 @dataclass(frozen=True)
@@ -53,10 +66,7 @@ class Clicker:
         from studio_pipelines.media.mask_region import softened
         from studio_pipelines.media.picture import Picture
 
-        try:
-            network = choose_network(self.models.shelf, AUTO, subject=False)
-        except ModelNotInstalled as error:
-            raise ModelNotInstalled(error.message, field="points", hint=error.hint) from error
+        network = clicked_network(self.models.shelf)
         sight = Sight(self.artifacts, self.embeddings, network, image, decoded=picture)
         meant = what_is_meant(sight, points, box, None)
         source = network_source(network)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio_pipelines.kept_files import Files
 from studio_pipelines.media.sniff import PNG
 from studio_pipelines.segmenting.finding import Findings, Meant, Segment
 from studio_pipelines.segmenting.parameters import MaskSegment
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from studio_pipelines.media.mask_region import Region
 
 JSON_MIME = "application/json"
-Files = dict[str, tuple[Path, str]]
 
 
 def records(segments: Sequence[Segment]) -> list[dict[str, Any]]:

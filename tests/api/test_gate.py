@@ -10,9 +10,10 @@ from fastapi import Request
 from sqlalchemy.engine import Engine
 from starlette.types import Message, Scope
 
-from api.asset_links import LinkSigner
+from api.asset_links import Link, LinkSigner
 from api.gate import OPEN, Admitted, Gate, Gatekeeper, path_of
 from api.known_keys import FRESH_S, KnownKeys
+from api.refusals import LinkInvalid
 from resources.access_tables import METADATA
 from resources.api_keys import KeyRing, Limits
 from resources.signals import BrokerUnavailable
@@ -54,6 +55,28 @@ def test_without_the_broker_a_key_without_a_rate_reads_on(
     _, limited = KeyRing(engine).create("limited", limits=Limits(rate_per_minute=3))
     with pytest.raises(BrokerUnavailable):
         admitted(settings, engine, limited)
+
+
+def test_the_key_of_a_link_is_asked_for_once_in_a_while(settings: Settings, engine: Engine) -> None:
+    ring, signer = KeyRing(engine), LinkSigner.of(settings)
+    keeper = Gatekeeper(settings, NOBODY_LISTENS, ring, signer)
+
+    def opened(key_id: str) -> str | None:
+        query = signer.query(Link("ast_1", key_id)).encode()
+        scope = {"type": "http", "method": "GET", "path": "/api/assets/ast_1", "headers": []}
+        return asyncio.run(
+            keeper.admit(Request({**scope, "query_string": query}))
+        ).caller.linked_asset
+
+    (valid, _), (revoked, _) = ring.create("valid"), ring.create("revoked")
+    expired, _ = ring.create("expired", expires_at_s=1.0)
+    ring.revoke("revoked")
+    assert opened(valid.id) == "ast_1"
+    for key_id in (revoked.id, expired.id, "key_0", ""):
+        with pytest.raises(LinkInvalid, match="no longer valid"):
+            opened(key_id)
+    METADATA.drop_all(engine)
+    assert opened(valid.id) == "ast_1"
 
 
 def test_without_the_database_nobody_is_let_in_and_it_is_said(tmp_path: Path) -> None:

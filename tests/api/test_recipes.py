@@ -20,6 +20,7 @@ from studio_pipelines.operation import Operation
 from studio_pipelines.operations.audio_demix import OPERATION as DEMIX
 from studio_pipelines.operations.grading_apply import OPERATION as GRADE
 from studio_pipelines.operations.image_inpaint import OPERATION as INPAINT
+from studio_pipelines.operations.vfx_composite import OPERATION as COMPOSITE
 
 TWICE = CHAINS[0].linked({"file_copy": COPY})
 
@@ -151,3 +152,26 @@ def test_a_chain_has_a_recipe_of_each_step(folder_store: ArtifactStore, shelf: M
     assert plain.key() == of(again={"secondsTaken": 0}).key()
     assert plain.key() != of(again={"secondsTaken": 1}).key()
     assert of(again={"secondsTaken": 1}).key() != of(file_copy={"secondsTaken": 1}).key()
+
+
+def test_a_network_counts_only_where_no_input_takes_its_place(
+    folder_store: ArtifactStore, shelf: ModelShelf
+) -> None:
+    image = stored(folder_store, b"a")
+    for name in ("mask", "trimap"):
+        given = {"foreground": image, name: image}
+        submission = parse_submission(COMPOSITE, dict.fromkeys(given, "asset:x"))
+        found = recipe_of(submission.order(given), folder_store, shelf)
+        assert found.is_repeatable
+        (model,) = found.models["vfx_composite"]
+        assert (model.identity.name, model.sha256) == ("studio-composite", None)
+    assert not recipe(folder_store, shelf, COMPOSITE, image).is_repeatable
+
+
+def test_who_finds_what_is_clicked_on_is_part_of_it(
+    folder_store: ArtifactStore, shelf: ModelShelf
+) -> None:
+    image = stored(folder_store, b"a")
+    clicked = recipe(folder_store, shelf, INPAINT, image, points=[{"x": 1, "y": 1}])
+    assert not clicked.is_repeatable  # there is no segmenter
+    assert recipe(folder_store, shelf, INPAINT, image).is_repeatable

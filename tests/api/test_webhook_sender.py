@@ -1,17 +1,20 @@
 """Deciding when a message is sent again, and signing it."""
 
+import json
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from api.asset_links import AssetLinks
 from api.fetch_policy import FetchPolicy
 from api.webhook_post import Attempt, WebhookPost, own_secret
-from api.webhook_sender import JITTER, after
-from resources.webhook_log import Delivery
+from api.webhook_sender import JITTER, after, body_of
+from resources.webhook_records import Delivery, UnreadableRecord
 from studio_pipelines.settings import load_settings
 
 WAITS_S = (5.0, 30.0)
@@ -72,3 +75,36 @@ def test_the_secret_is_drawn_once_and_kept_to_its_owner(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text() == drawn.pop()
+
+
+LINKS = AssetLinks("http://studio.example/")
+IMAGE = {"id": "ast_1", "bytes": 3}
+
+
+def message(data: object) -> Delivery:
+    return replace(delivery(), payload=json.dumps({"type": "job.completed", "data": data}))
+
+
+def test_a_body_has_the_urls_of_now() -> None:
+    record = {"status": "completed", "data": {"main": "image", "assets": {"image": IMAGE}}}
+    told = json.loads(body_of(message(record), LINKS))["data"]
+    assert told["success"] is True
+    assert told["data"]["url"] == "http://studio.example/api/assets/ast_1"
+
+
+def test_a_body_of_the_first_build_goes_as_it_was_written() -> None:
+    url = "http://old.example/api/assets/ast_1"
+    record = {
+        "success": True,
+        "status": "completed",
+        "data": {"url": url, "assets": {"image": {**IMAGE, "url": url}}},
+    }
+    assert json.loads(body_of(message(record), LINKS))["data"] == record
+
+
+@pytest.mark.parametrize(
+    "payload", ["", "null", "[]", "{}", '{"data": 3}', '{"data": {"data": 1}}']
+)
+def test_a_body_that_is_no_record_is_told_apart(payload: str) -> None:
+    with pytest.raises(UnreadableRecord):
+        body_of(replace(delivery(), payload=payload), LINKS)

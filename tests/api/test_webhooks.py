@@ -1,6 +1,7 @@
 """Webhooks from a running studio to a receiver on loopback."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,6 +95,27 @@ def test_a_job_that_ends_is_told_with_its_record(
     assert (attempt["status"], attempt["error"]) == (204, None)
     assert len(receiver.about(job_id)) == 1
     counted = 'studio_webhooks_total{event="completed",status="delivered"}'
+    assert eventually(lambda: counted in hooked.client.get("/metrics").text)
+
+
+def test_messages_of_other_builds_are_sent_or_dropped_and_stop_nobody(
+    hooked: RunningStudio, receiver: Receiver, pixel_png: bytes
+) -> None:
+    due, log = "studio:webhooks:due", "studio:run:earlier:deliveries"
+    earlier = {"jobId": "job_earlier", "success": True, "status": "completed"}
+    written = {"url": receiver.url, "event": "completed", "created_at_s": 1785000000.5}
+    told = {"msg_1": earlier, "msg_2": {"data": "no record"}, "msg_3": None}
+    for message_id, data in told.items():
+        payload = json.dumps({"type": "job.completed", "data": data})
+        text = json.dumps({**written, "id": message_id, "payload": payload})
+        hooked.broker.hset(log, message_id, text if data else "{}")
+    hooked.broker.zadd(due, {f"earlier/{message_id}": 1.0 for message_id in told} | {"x": 1.0})
+    assert receiver.first_about("job_earlier").data == earlier
+    eventually(lambda: hooked.broker.zcard(due) == 0)
+    assert hooked.broker.hkeys(log) == ["msg_1"]
+    job_id = begin(hooked, receiver, hooked.upload(pixel_png))
+    assert receiver.first_about(job_id).type == "job.completed"
+    counted = 'studio_webhook_records_dropped_total{kind="delivery"} 2'
     assert eventually(lambda: counted in hooked.client.get("/metrics").text)
 
 

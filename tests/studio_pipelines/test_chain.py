@@ -85,6 +85,14 @@ def test_what_a_request_gives_is_what_no_step_makes() -> None:
     assert twice.main_input == join.main_input == "image"
 
 
+def test_what_a_step_is_fed_is_told_before_there_is_a_job() -> None:
+    twice, join = TWICE.linked(BUILT), JOIN.linked(BUILT)
+    assert twice.fed_inputs("file_copy", {"image"}) == frozenset()
+    assert twice.fed_inputs("again", set()) == {"image"}
+    assert join.fed_inputs("files_join", {"image"}) == {"made", "original"}
+    assert join.fed_inputs("files_join", set()) == {"made"}
+
+
 def test_a_chain_names_what_it_lacks() -> None:
     assert TWICE.missing(BUILT) == ()
     assert NOTHING.missing(BUILT) == ("file_find",)

@@ -70,5 +70,7 @@ for name, operation in operations().items():
         assert "pyvips" not in sys.modules, name
         torch = sys.modules.get("torch")
         assert torch is None or not torch.cuda.is_initialized(), name
+        loops = sys.modules.get("numba.np.ufunc.parallel")
+        assert loops is None or not loops._is_initialized, name
 """
     subprocess.run((sys.executable, "-c", script), timeout=120, check=True)

@@ -68,5 +68,5 @@ OPERATION = Operation(
     lane="test",
     accepts={"image": (Media.IMAGE,)},
     returns=Media.IMAGE,
-    chooses=lambda _params, _shelf: (ChosenModel(MODEL),),
+    chooses=lambda _params, _given, _shelf: (ChosenModel(MODEL),),
 )

@@ -174,7 +174,7 @@ def test_sound_is_copied_packet_by_packet(decoder, tmp_path, sound, container):
             writer.write(frame)
     found, _ = VideoEncoding().container_for(stream.format.sound_codecs)
     assert found == container
-    join_sound(decoder, source, picture, target, container)
+    assert join_sound(decoder, source, picture, target, container) == 12
 
     def packets(path: Path) -> list[bytes]:
         with av.open(path) as opened:

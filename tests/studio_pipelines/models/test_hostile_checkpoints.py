@@ -18,10 +18,18 @@ import tiny_vitmatte
 import torch
 from onnx import TensorProto, helper
 
+from resources.model_folder import InstalledModel
+from resources.model_pull import pull
+from resources.model_shelf import ModelShelf
 from studio_pipelines.errors import UnusableModel
 from studio_pipelines.models.demucs_checkpoint import load_demucs
 from studio_pipelines.models.inpaint_engines import engine_of
-from studio_pipelines.models.matting import Preparation, SubjectNetwork
+from studio_pipelines.models.matting import (
+    PREPARATIONS,
+    Preparation,
+    SubjectNetwork,
+    load_subject_network,
+)
 from studio_pipelines.models.sam2 import load_sam2
 from studio_pipelines.models.spleeter import load_spleeter
 from studio_pipelines.models.vitmatte import load_vitmatte
@@ -148,28 +156,76 @@ def test_a_pipeline_whose_index_names_other_code_is_refused(
     assert not touched.exists()
 
 
+def network_with_weights_in(folder: Path, where: str) -> Path:
+    """Write a network that has its weights, three floats, in another file."""
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1, 3, 1, 1])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=where)
+    shape = [1, 3, 8, 8]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Add", ["x", "w"], ["sum"]),
+            helper.make_node("ReduceMean", ["sum"], ["y"], axes=[1], keepdims=1),
+        ],
+        "elsewhere",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 8, 8])],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=9)
+    folder.mkdir(exist_ok=True)
+    (folder / "network.onnx").write_bytes(model.SerializeToString())
+    return folder / "network.onnx"
+
+
+def pulled(given: Path, files: str, shelf_folder: Path) -> InstalledModel:
+    shelf_folder.mkdir()
+    (shelf_folder / "own.toml").write_text(
+        '[[model]]\nname = "own"\nversion = "1"\nlicence = "MIT"\ncommercial_use = true\n'
+        'serves = ["vfx-compositor"]\nrole = "subject"\nengine = "birefnet"\nmemory_mib = 1\n'
+        f'options = {{ gives_logits = false }}\nsource = "folder:{given}"\nfiles = [{files}]\n'
+    )
+    shelf = ModelShelf(shelf_folder, ())
+    return pull(shelf, shelf.declarations()["own"], lambda _step: None)
+
+
+THIRD = np.full(3, 1 / 3, np.float32).tobytes()
+ZERO_CODES = np.broadcast_to(np.array(PREPARATIONS["birefnet"].mean, np.float32), (8, 8, 3))
+
+
+@pytest.mark.parametrize("data", ["network.onnx_data", "weights/network.bin"])
+def test_weights_beside_a_network_of_the_users_are_read(tmp_path: Path, data: str) -> None:
+    given = tmp_path / "given"
+    network_with_weights_in(given, data)
+    (given / data).parent.mkdir(exist_ok=True)
+    (given / data).write_bytes(THIRD)
+    model = pulled(given, f'{{ path = "./", from = ["network.onnx", "{data}"] }}', tmp_path / "m")
+    assert set(model.lock.files) == {"network.onnx", data}
+    network = load_subject_network(model.folder, "birefnet", {"gives_logits": False})
+    assert network.find(ZERO_CODES) == pytest.approx(1 / 3, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "where", ["w.bin", "../given/w.bin", "{given}/w.bin", "in/../../given/w.bin"]
+)
+def test_weights_that_are_not_declared_are_not_read(tmp_path: Path, where: str) -> None:
+    given = tmp_path / "given"
+    network_with_weights_in(given, where.format(given=given))
+    (given / "w.bin").write_bytes(THIRD)
+    model = pulled(given, '{ path = "network.onnx", from = "network.onnx" }', tmp_path / "m")
+    with pytest.raises(UnusableModel, match="elsewhere") as refused:
+        load_subject_network(model.folder, "birefnet")
+    assert "declare that as well" in (refused.value.hint or "")
+
+
 @pytest.mark.parametrize("where", ["../secret.bin", "in/../../secret.bin", "{outside}", "link.bin"])
 def test_a_network_that_takes_its_weights_from_elsewhere_is_refused(
     tmp_path: Path, where: str
 ) -> None:
     outside, folder = tmp_path / "secret.bin", tmp_path / "model"
-    folder.mkdir()
-    outside.write_bytes(np.zeros(3, np.float32).tobytes())
+    path = network_with_weights_in(folder, where.format(outside=outside))
+    outside.write_bytes(THIRD)
     (folder / "link.bin").symlink_to(outside)
-    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1, 3, 1, 1])
-    weights.data_location = TensorProto.EXTERNAL
-    weights.external_data.add(key="location", value=where.format(outside=outside))
-    shape = [1, 3, 64, 64]
-    graph = helper.make_graph(
-        [helper.make_node("Add", ["x", "w"], ["y"])],
-        "elsewhere",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
-        [weights],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    path = folder / "network.onnx"
-    path.write_bytes(model.SerializeToString())
     with pytest.raises(UnusableModel, match="elsewhere") as refused:
         SubjectNetwork(path, Preparation((0, 0, 0), (1, 1, 1)))
     assert str(tmp_path) not in refused.value.message
