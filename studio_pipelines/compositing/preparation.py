@@ -1,16 +1,12 @@
-"""What the compositing operation compiles before its first job."""
+"""What the compositing operation compiles and imports before its first job."""
 
 
 def compile_kernels() -> None:
-    """Run each compiled loop once on a few pixels of each depth, in this thread alone.
-
-    PyMatting compiles when it is imported; its parallel loops are left to the jobs.
-    """
+    """Run each compiled loop once on a few pixels of each depth, in this thread alone."""
     import numpy as np
     import onnxruntime  # noqa: F401  a process that takes a dead one's place has it
 
     from studio_pipelines.media import blend_kernels as blend
-    from studio_pipelines.media.closed_form import solve_closed_form
     from studio_pipelines.media.guided_matte import follow_guide
     from studio_pipelines.media.tone_curves import srgb_curves
 
@@ -31,5 +27,16 @@ def compile_kernels() -> None:
         coefficients = np.zeros((2, 2, 4), np.float32)
         follow_guide(codes, np.float32(255), coefficients, trimap[:2, :2].copy(), 0, scale, alpha)
     blend.mean_spill(np.zeros((1, 3), np.float32), key)
-    shares = np.zeros((8, 8), np.float32)
+
+
+def prepare_pymatting() -> None:
+    """Solve a few pixels, in the process that runs jobs.
+
+    On import PyMatting's loops open OpenMP, which ends a process that was forked after it.
+    """
+    import numpy as np
+
+    from studio_pipelines.media.closed_form import solve_closed_form
+
+    trimap, shares = np.full((8, 8), 128, np.uint8), np.zeros((8, 8), np.float32)
     solve_closed_form(np.zeros((8, 8, 3), np.float32), trimap, shares)

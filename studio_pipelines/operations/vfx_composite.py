@@ -76,10 +76,12 @@ def _preload() -> None:
 
 
 def _warm_up() -> None:
+    from studio_pipelines.compositing.preparation import prepare_pymatting
     from studio_pipelines.media import preview  # noqa: F401  libvips starts a thread on import
     from studio_pipelines.media.shared_decoder import shared_decoder
 
     shared_decoder().warm()
+    prepare_pymatting()
 
 
 OPERATION = Operation(

@@ -70,6 +70,8 @@ assert not psutil.Process().net_connections()
 assert "pyvips" not in sys.modules
 torch = sys.modules.get("torch")
 assert torch is None or not torch.cuda.is_initialized()
+loops = sys.modules.get("numba.np.ufunc.parallel")
+assert loops is None or not loops._is_initialized
 """
     subprocess.run((sys.executable, "-c", script), timeout=120, check=True)
 
