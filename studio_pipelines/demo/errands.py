@@ -40,7 +40,7 @@ SEPARATED = Errand(
         "stem_mix": {"gains": {"drums": 3}},
         "audio_master": {"format": "flac"},
     },
-    shows="loudness",
+    shows="audio_demix/drumsPicture",
 )
 COMPOSED = Errand(
     "Cut the astronaut out and put her before the tower",
