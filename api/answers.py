@@ -4,6 +4,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from api.errors import JobCanceled, problem_response
+from api.job_records import iso
 from api.presentation import job_url, present_data
 from api.state import Services, links_for
 from api.submission import Submitted
@@ -21,12 +22,17 @@ async def answer_submitted(
     """
     wait_s = 0.0 if at_once else services.settings.sync_wait_s
     if at_once and submitted.is_new:
-        return _accepted(submitted.job_id, "queued")
+        schedule = submitted.schedule
+        return accepted(
+            submitted.job_id,
+            "scheduled" if schedule else "queued",
+            scheduledFor=iso(schedule.at.timestamp()) if schedule else None,
+        )
     try:
         return await _answer_when_done(request, services, submitted, wait_s)
     except DatabaseUnavailable:
         # The job is taken all the same: a fault would have the caller send it again.
-        return _accepted(submitted.job_id, "processing")
+        return accepted(submitted.job_id, "processing")
 
 
 async def _answer_when_done(
@@ -36,7 +42,7 @@ async def _answer_when_done(
     outcome = await services.jobs.wait(job_id, wait_s, is_new=submitted.is_new)
     if outcome is None or (not wait_s and outcome["status"] != "completed"):
         record = await services.jobs.record(job_id)
-        return _accepted(job_id, record["status"])
+        return accepted(job_id, record["status"], scheduledFor=record["scheduledFor"])
     if outcome["status"] == "completed":
         data = await services.jobs.completed_data(job_id, outcome)
         return JSONResponse(
@@ -52,9 +58,11 @@ async def _answer_when_done(
     return problem_response(problem, instance=request.url.path, jobId=job_id)
 
 
-def _accepted(job_id: str, status: str) -> JSONResponse:
+def accepted(job_id: str, status: str, **more: str | None) -> JSONResponse:
+    """Answer that a job is taken, with what more there is to say of it."""
+    told = {name: value for name, value in more.items() if value is not None}
     return JSONResponse(
-        {"success": True, "jobId": job_id, "status": status},
+        {"success": True, "jobId": job_id, "status": status, **told},
         status_code=202,
         headers={"Location": job_url(job_id)},
     )

@@ -1,18 +1,33 @@
 """Jobs that were made for an equal request: the result cache."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from api.job_archive import JobArchive
 from api.job_order import JobOrder
+from api.job_schedule import Schedule
 from resources.artifact import ArtifactNotFound
 from resources.artifacts import ArtifactStore
-from resources.run_tags import MAX_RUNTIME_TAG, PRIORITY_TAG, RECIPE_TAG
+from resources.launcher import is_scheduled
+from resources.run_tags import (
+    BATCH_TAG,
+    MAX_RUNTIME_TAG,
+    NEXT_BATCH,
+    PRIORITY_TAG,
+    RECIPE_TAG,
+    SCHEDULED_FOR_TAG,
+)
 
-# A run that is NOT_STARTED has perhaps lost its maker; one that is CANCELING makes nothing more.
-_UNDER_WAY = (DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED)
+# A run that is CANCELING makes nothing more.
+_UNDER_WAY = (
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+)
 LOOKED_AT = 20
 
 
@@ -31,7 +46,8 @@ class EarlierJobs:
 
         Args:
             recipe: The recipe's hash.
-            order: What is asked for; a job under way must be at least as urgent and as patient.
+            order: What is asked for; a job under way must be at least as urgent and as patient,
+                and begin no later.
         """
         chosen = RunsFilter(
             tags={RECIPE_TAG: recipe}, statuses=[DagsterRunStatus.SUCCESS, *_UNDER_WAY]
@@ -65,7 +81,19 @@ def _serves(run: DagsterRun, order: JobOrder) -> bool:
     return (
         int(run.tags.get(PRIORITY_TAG, 0)) >= order.priority
         and int(run.tags.get(MAX_RUNTIME_TAG, 0)) >= order.timeout_s
+        and _begins_in_time(run, order.schedule)
     )
+
+
+def _begins_in_time(run: DagsterRun, schedule: Schedule | None) -> bool:
+    if run.status is not DagsterRunStatus.NOT_STARTED:
+        return True
+    # One that is not scheduled has perhaps lost its maker.
+    if schedule is None or not is_scheduled(run):
+        return False
+    if run.tags.get(BATCH_TAG) == NEXT_BATCH:
+        return schedule.in_batch
+    return datetime.fromisoformat(run.tags[SCHEDULED_FOR_TAG]) <= schedule.at
 
 
 def _asset_ids(data: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Any
 from api.path_ids import EXAMPLE_ASSET, EXAMPLE_JOB, EXAMPLE_MESSAGE
 
 _BEGAN, _ENDED = "2026-01-01T12:00:00.000+00:00", "2026-01-01T12:00:01.250+00:00"
+_BATCH = "2026-01-02T01:00:00.000+00:00"
 ASSET: dict[str, Any] = {
     "id": EXAMPLE_ASSET,
     "url": f"http://127.0.0.1:8000/api/assets/{EXAMPLE_ASSET}",
@@ -47,11 +48,13 @@ QUOTE = {
         "peakRamMiB": 182.4,
         "peakVramMiB": None,
         "basis": {"jobs": 12, "model": "studio-grade", "inputSize": "2 megabytes"},
+        "scheduledFor": None,
         "queuePosition": 1,
         "startsInSeconds": 0.0,
     },
 }
 ACCEPTED = {"success": True, "jobId": EXAMPLE_JOB, "status": "queued"}
+SCHEDULED = {**ACCEPTED, "status": "scheduled", "scheduledFor": _BATCH}
 RETRIED = {**ACCEPTED, "retriedFrom": "job_89abcdef0123456789abcdef01234567"}
 STOPPED = {**ACCEPTED, "status": "canceled"}
 _JOB = {
@@ -62,6 +65,7 @@ _JOB = {
     "progress": {"percent": 0.0, "stage": "queued"},
     "queuePosition": 1,
     "estimatedStartAt": _BEGAN,
+    "scheduledFor": None,
     "createdAt": _BEGAN,
     "startedAt": None,
     "finishedAt": None,
@@ -94,7 +98,20 @@ FAILED_JOB = {
         "hint": "Export it again.",
     },
 }
-JOBS = {"waits": _JOB, "completed": COMPLETED_JOB, "failed": FAILED_JOB}
+_SCHEDULED_JOB = {
+    **_JOB,
+    "status": "scheduled",
+    "progress": {"percent": 0.0, "stage": "scheduled"},
+    "queuePosition": None,
+    "estimatedStartAt": None,
+    "scheduledFor": _BATCH,
+}
+JOBS = {
+    "scheduled": _SCHEDULED_JOB,
+    "waits": _JOB,
+    "completed": COMPLETED_JOB,
+    "failed": FAILED_JOB,
+}
 RECIPE = {
     "success": True,
     "jobId": EXAMPLE_JOB,

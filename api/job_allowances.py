@@ -5,28 +5,22 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 import redis
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster import DagsterInstance
 
 from api.errors import RETRY_AFTER_S
 from api.rate_headers import CONCURRENT_JOBS, DAILY_JOBS, DAILY_SECONDS, limit_header
 from api.refusals import QuotaUsedUp, TooManyJobs
 from resources import key_usage
 from resources.api_keys import Limits
-from resources.run_tags import LOCAL_OWNER, OWNER_TAG
+from resources.owner_places import jobs_under_way, turn_of
+from resources.run_tags import LOCAL_OWNER
 from resources.signals import broker_faults
-
-# Longer than a run may take to be made, so that a turn is not lost in its middle.
-TURN_TTL_S = 60.0
-TURN_LOOK_S = 0.02
-UNDER_WAY = [status for status in DagsterRunStatus if status not in FINISHED_STATUSES]
 
 
 class JobAllowances:
     """Makes room for an owner's next job, or refuses it.
 
-    What is under way is read off storage, where a job is whatever happened to the process that
-    was to tell of its end; what was begun today is counted in Redis.
+    What is under way is read off storage; what was begun today is counted in Redis.
     """
 
     def __init__(self, client: redis.Redis, instance: DagsterInstance) -> None:
@@ -34,12 +28,15 @@ class JobAllowances:
         self._instance = instance
 
     @contextmanager
-    def room_for(self, owner: str, limits: Limits) -> Iterator[Callable[[], None]]:
+    def room_for(
+        self, owner: str, limits: Limits, *, is_scheduled: bool = False
+    ) -> Iterator[Callable[[], None]]:
         """Keep room for one more job while the block makes it.
 
         Args:
             owner: Whose job it is.
             limits: How much may be asked for.
+            is_scheduled: Whether it needs no place among those under way until its time comes.
 
         Yields:
             What to call when the job is begun.
@@ -53,34 +50,16 @@ class JobAllowances:
         elif limits == Limits(limits.rate_per_minute):
             yield partial(self._count, owner)
         else:
-            # One at a time: else each of two sees the last place free.
-            with self._turn(owner):
-                self._require_place(owner, limits.concurrent_jobs)
+            with broker_faults(), turn_of(self._client, owner):
+                if not is_scheduled:
+                    self._require_place(owner, limits.concurrent_jobs)
                 self._require_quota(owner, limits)
                 yield partial(self._count, owner)
-
-    @contextmanager
-    def _turn(self, owner: str) -> Iterator[None]:
-        lock = self._client.lock(
-            f"studio:owner:{owner}:turn",
-            timeout=TURN_TTL_S,
-            sleep=TURN_LOOK_S,
-            blocking_timeout=TURN_TTL_S,
-            raise_on_release_error=False,
-        )
-        with broker_faults():
-            lock.acquire()
-        try:
-            yield
-        finally:
-            with suppress(redis.RedisError):  # it ends of itself
-                lock.release()
 
     def _require_place(self, owner: str, most: int | None) -> None:
         if most is None:
             return
-        under_way = RunsFilter(tags={OWNER_TAG: owner}, statuses=UNDER_WAY)
-        if self._instance.get_runs_count(under_way) >= most:
+        if jobs_under_way(self._instance, owner) >= most:
             raise TooManyJobs(
                 f"{most} jobs are under way, which is the API key's limit.",
                 CONCURRENT_JOBS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import redis
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
@@ -14,13 +14,12 @@ from api.live_state import read_live_state
 from api.recipes import RECIPE_METADATA, with_chance_resolved
 from resources import signals
 from resources.run_tags import OPERATION_TAG, OWNER_TAG, job_id_of, owner_of, run_id_of
+from studio_pipelines.contract.jobs import JobStatus
 from studio_pipelines.database_faults import DatabaseUnavailable
 from studio_pipelines.outcome import OUTCOME_EVENT_TYPES, outcome_of
 
-JobStatus = Literal["queued", "starting", "processing", "completed", "failed", "canceled"]
-STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
-# Storage does not know whether a worker has taken a run that waits.
-_STORED_AS = {"starting": "queued"}
+# Storage does not know what a run waits for, nor whether a worker has taken it.
+_STORED_AS = {"scheduled": "queued", "starting": "queued"}
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from api.job_schedule import Schedule
 from resources.api_keys import Limits
-from resources.run_tags import LOCAL_OWNER, MAX_RUNTIME_TAG, OWNER_TAG, PRIORITY_TAG
+from resources.run_tags import (
+    LOCAL_OWNER,
+    MAX_RUNTIME_TAG,
+    OWNER_TAG,
+    PLACES_TAG,
+    PRIORITY_TAG,
+)
 from resources.webhook_log import Subscription
 from studio_pipelines.chain import LinkedChain
 from studio_pipelines.operation import Operation
@@ -45,6 +52,7 @@ class JobOrder:
         limits: How much its owner may ask for.
         reuses: Whether an equal earlier job may answer.
         webhook: Who is to be told of the job, or None.
+        schedule: When it is to be queued; None is at once.
     """
 
     operation: Operation | LinkedChain
@@ -56,6 +64,7 @@ class JobOrder:
     limits: Limits = field(default_factory=Limits)
     reuses: bool = True
     webhook: Subscription | None = None
+    schedule: Schedule | None = None
 
     def run_config(self) -> dict[str, Any]:
         """Return the Dagster run config."""
@@ -64,8 +73,13 @@ class JobOrder:
 
     def tags(self) -> dict[str, str]:
         """Return the run's tags beyond those of its job."""
-        return {
+        tags = {
             OWNER_TAG: self.owner,
             PRIORITY_TAG: str(self.priority),
             MAX_RUNTIME_TAG: str(self.timeout_s),
         }
+        if self.schedule is not None:
+            tags |= self.schedule.tags()
+            if self.limits.concurrent_jobs is not None:
+                tags[PLACES_TAG] = str(self.limits.concurrent_jobs)
+        return tags

@@ -9,6 +9,7 @@ from api.earlier_jobs import EarlierJobs
 from api.errors import IdempotencyConflict
 from api.job_allowances import JobAllowances
 from api.job_order import JobOrder
+from api.job_schedule import Schedule
 from api.recipes import Recipe
 from api.run_making import RunMaker, RunPlan
 from resources import telemetry
@@ -28,11 +29,13 @@ class Submitted:
         job_id: Its public id.
         is_new: Whether it was made for this request.
         cached: Whether it was made for an earlier request that asked for the same.
+        schedule: What it waits for if it is new; None where it has been queued.
     """
 
     job_id: str
     is_new: bool = True
     cached: bool = False
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ class OrderTaking:
         hashed = recipe.key(order.owner)
         size = input_size(recipe.input_bytes)
         tags = {**order.tags(), RECIPE_TAG: hashed, INPUT_SIZE_TAG: size}
-        plan = RunPlan(job_name(order.operation.name), order.run_config(), tags, recipe.document)
+        until = order.schedule.at if order.schedule else None
+        name = job_name(order.operation.name)
+        plan = RunPlan(name, order.run_config(), tags, recipe.document, not_before=until)
         if not (order.reuses and recipe.is_repeatable):
             return self._made(order, plan, run_id)
         with broker_faults(), self.claims.turn(hashed):
@@ -111,13 +116,14 @@ class OrderTaking:
 
     def _made(self, order: JobOrder, plan: RunPlan, run_id: str) -> Submitted:
         # Before there is a run, so that its end cannot be missed.
-        with self.allowances.room_for(order.owner, order.limits) as begun:
+        waits = order.schedule is not None
+        with self.allowances.room_for(order.owner, order.limits, is_scheduled=waits) as begun:
             self._follow(order, run_id)
             # If there is a run of this id, another request with the same key was faster.
             is_new = self.maker.make(plan, run_id)
             if is_new:
                 begun()
-        return Submitted(job_id_of(run_id), is_new=is_new)
+        return Submitted(job_id_of(run_id), is_new=is_new, schedule=order.schedule)
 
     def _follow(self, order: JobOrder, run_id: str) -> None:
         if order.webhook is not None:

@@ -1,11 +1,14 @@
 """``dryRun``: what a job would take, told without making it."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from api.job_order import JobOrder
+from api.job_records import iso
 from api.recipes import Recipe
 from api.state import Services
+from api.workforce import Workforce
 from resources import job_figures, signals
 from resources.job_figures import JobKind, input_size
 
@@ -31,7 +34,6 @@ async def quote_of(services: Services, order: JobOrder, recipe: Recipe) -> dict[
     name = str(main["name"]) if main else ""
     kind = JobKind(order.operation.name, name, input_size(recipe.input_bytes))
     earlier = await services.jobs.earlier(order, recipe)
-    place = await asyncio.to_thread(services.workforce.place, order.operation, order.priority)
     return {
         "operation": order.operation.name,
         "cached": earlier is not None,
@@ -39,8 +41,26 @@ async def quote_of(services: Services, order: JobOrder, recipe: Recipe) -> dict[
         "model": main,
         "models": models,
         **await asyncio.to_thread(_figures, str(services.settings.redis_url), kind),
+        **await asyncio.to_thread(_waiting, services.workforce, order),
+    }
+
+
+def _waiting(workforce: Workforce, order: JobOrder) -> dict[str, Any]:
+    """Return when it would be queued, or where it would stand in line now."""
+    if order.schedule is not None:
+        at = order.schedule.at
+        wait_s = max(0.0, (at - datetime.now(UTC)).total_seconds())
+        return {
+            "scheduledFor": iso(at.timestamp()),
+            "queuePosition": None,
+            "startsInSeconds": round(wait_s, 3),
+        }
+    place = workforce.place(order.operation, order.priority)
+    starts_in_s = None if place.starts_in_s is None else round(place.starts_in_s, 3)
+    return {
+        "scheduledFor": None,
         "queuePosition": place.position,
-        "startsInSeconds": None if place.starts_in_s is None else round(place.starts_in_s, 3),
+        "startsInSeconds": starts_in_s,
     }
 
 

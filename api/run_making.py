@@ -21,6 +21,9 @@ from dagster._core.remote_origin import (
 from kombu.exceptions import OperationalError
 
 from api.recipes import RECIPE_METADATA
+from resources import run_events
+from resources.launcher import begin, is_scheduled
+from resources.run_events import STREAM_TTL_S
 from resources.signals import broker_faults
 from resources.tracing import inject
 from studio_pipelines.database_faults import DatabaseUnavailable
@@ -41,22 +44,28 @@ class RunPlan:
         config: Its run config.
         tags: Its tags beyond those of the job.
         recipe: How its results are made, or None where that is not known.
+        not_before: When it is to be queued; None is at once.
     """
 
     job: str
     config: Mapping[str, Any]
     tags: Mapping[str, str]
     recipe: Mapping[str, Any] | None
+    not_before: datetime | None = None
 
 
 class RunMaker:
     """Makes runs, each wholly or not at all."""
 
-    def __init__(self, instance: DagsterInstance) -> None:
+    def __init__(self, instance: DagsterInstance, client: redis.Redis) -> None:
         self._instance = instance
+        self._client = client
 
     def make(self, plan: RunPlan, run_id: str) -> bool:
-        """Make the run of this id and queue it; return False if there is one already.
+        """Make the run of this id, and queue it unless it is to wait for its time.
+
+        Returns:
+            Whether there was none of this id already.
 
         Raises:
             BrokerUnavailable: The task could not be queued; the run is gone again.
@@ -77,7 +86,10 @@ class RunMaker:
         with broker_faults():
             try:
                 self._tell_recipe(run, plan.recipe)
-                self._queue(run)
+                if plan.not_before is None:
+                    begin(self._instance, run)
+                else:
+                    self._tell_scheduled(run_id, plan.not_before)
             except (OperationalError, redis.RedisError):
                 self._instance.delete_run(run_id)
                 raise
@@ -96,11 +108,12 @@ class RunMaker:
         record = self._instance.get_run_record_by_id(run_id)
         if record is None:
             return False
+        run = record.dagster_run
         age_s = (datetime.now(UTC) - record.create_timestamp.astimezone(UTC)).total_seconds()
-        is_left = record.dagster_run.status is DagsterRunStatus.NOT_STARTED
+        is_left = run.status is DagsterRunStatus.NOT_STARTED and not is_scheduled(run)
         if is_left and age_s > QUEUED_WITHIN_S:
             with broker_faults():
-                self._queue(record.dagster_run)
+                begin(self._instance, run)
         return True
 
     def _tell_recipe(self, run: DagsterRun, recipe: Mapping[str, Any] | None) -> None:
@@ -109,9 +122,10 @@ class RunMaker:
             told = EngineEventData({RECIPE_METADATA: MetadataValue.json(dict(recipe))})
             self._instance.report_engine_event("How the results are made.", run, told)
 
-    def _queue(self, run: DagsterRun) -> None:
-        # What DefaultRunCoordinator does, without fetching the run twice more.
-        self._instance.launch_run(run.run_id, workspace=None)  # pyright: ignore[reportArgumentType]
+    def _tell_scheduled(self, run_id: str, until: datetime) -> None:
+        told = {"status": "scheduled"}
+        wait_s = (until - datetime.now(UTC)).total_seconds()
+        run_events.tell(self._client, run_id, "status", told, kept_s=STREAM_TTL_S + wait_s)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,26 @@
 """The request fields that every operation shares, and the bodies derived from its declaration."""
 
+import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, create_model
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidRequest
 from api.job_order import AssetIds, JobOrder, OpOrder
@@ -14,6 +28,22 @@ from studio_pipelines.media.sniff import Media
 from studio_pipelines.operation import Operation, Parameters
 
 _ONE, _MANY = "(one)", "(many)"
+
+
+_WISHES = ("now", "batch")
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)", re.ASCII | re.IGNORECASE
+)
+
+
+def _when(value: object, checked: ValidatorFunctionWrapHandler) -> object:
+    """Refuse what is no time, and what pydantic would take for a count of seconds."""
+    is_written = isinstance(value, str) and (value in _WISHES or _TIME.fullmatch(value))
+    with suppress(ValidationError):
+        if is_written or isinstance(value, datetime):
+            return checked(value)
+    told = "It is now, batch, or a time such as 2026-01-31T01:00:00+01:00"
+    raise PydanticCustomError("schedule", told)
 
 
 class Webhook(Parameters):
@@ -39,6 +69,12 @@ class SubmitFields(Parameters):
         None, alias="async", description="Answer at once (202) instead of waiting for the result."
     )
     priority: int = Field(5, ge=0, le=9, description="0 is the lowest, 9 the highest.")
+    schedule: Annotated[Literal["now", "batch"] | AwareDatetime, WrapValidator(_when)] = Field(
+        "now",
+        description="When the job is queued: `now`; with the next nightly `batch`; or not before a "
+        "time (RFC 3339, with its offset) within the next 30 days. One that is not queued at once "
+        "is answered with 202 and `scheduled`, also without `async`.",
+    )
     timeout_seconds: int | None = Field(
         None, ge=1, le=7 * 24 * 3600, description="Deadline of the job, in seconds."
     )

@@ -49,8 +49,8 @@ class JobSubmissionService:
     ) -> None:
         self._instance = instance
         self._archive = JobArchive(instance, redis_url, keep_days)
-        self._maker = RunMaker(instance)
         client = signals.connect(redis_url)
+        self._maker = RunMaker(instance, client)
         self._webhooks = WebhookLog(client)
         self._allowances = JobAllowances(client, instance)
         self._orders = OrderTaking(

@@ -27,9 +27,9 @@ SUBMISSION_ANSWERS: Answers = {
     ),
     **answer(
         202,
-        "The job is taken, or still under way when the call had waited long enough.",
+        "The job is taken, waits for its time, or was still under way after the longest wait.",
         JobAccepted,
-        examples={"queued": example_answers.ACCEPTED},
+        examples={"queued": example_answers.ACCEPTED, "scheduled": example_answers.SCHEDULED},
         headers={"Location": "Path of the job's record."},
     ),
     **problems(

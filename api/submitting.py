@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from fastapi import Request
@@ -15,6 +17,7 @@ from api.callers import caller_of
 from api.idempotency import submission_key
 from api.intake import Intake
 from api.job_order import AssetIds, JobOrder
+from api.job_schedule import Schedule, schedule_of
 from api.quotes import quote_of
 from api.recipes import Recipe, recipe_of
 from api.request_body import read_body
@@ -67,33 +70,41 @@ async def submit(desk: Desk, request: Request, idempotency_key: str | None) -> J
     """Answer a request with the result of its job, with where that will be, or with a quote."""
     services, caller = services_of(request), caller_of(request)
     caller.require_scope(desk.serves.name)
-    await services.workforce.require(desk.serves)
     # A request that is refused leaves nothing behind.
     with Intake(services.artifacts, services.settings.max_upload_bytes, caller) as intake:
         body = await read_body(request, intake, desk.body)
         parsed = desk.parse(body)
+        schedule = schedule_of(parsed.run.schedule, services.settings, datetime.now(UTC))
+        if schedule is None:
+            await services.workforce.require(desk.serves)
         key = None
         if idempotency_key is not None:
             key = submission_key(idempotency_key, request.url.path, body, intake.kept, caller.owner)
+        ordered = partial(_ordered, desk, parsed, schedule, request, intake, key)
         if parsed.run.dry_run:
-            order, recipe = await _ordered(desk, parsed, request, intake, key)
-            quote = await quote_of(services, order, recipe)
+            quote = await quote_of(services, *await ordered())
             await asyncio.to_thread(intake.drop)
             return JSONResponse({"success": True, "dryRun": True, "quote": quote})
         name = desk.serves.name
         submitted = await services.jobs.submitted_before(key, name) if key else None
         if submitted is None:
-            order, recipe = await _ordered(desk, parsed, request, intake, key)
-            submitted = await services.jobs.submit(order, recipe, key)
+            submitted = await services.jobs.submit(*await ordered(), key)
         if not submitted.is_new:
             await asyncio.to_thread(intake.drop)
         await note(request, "job.submitted", submitted.job_id, operation=name, new=submitted.is_new)
     at_once = not desk.waits_by_default if parsed.run.async_ is None else parsed.run.async_
+    # Nobody waits for a job that waits itself.
+    at_once = at_once or schedule is not None
     return await answer_submitted(request, services, submitted, at_once=at_once)
 
 
 async def _ordered(
-    desk: Desk, parsed: Parsed, request: Request, intake: Intake, key: SubmissionKey | None
+    desk: Desk,
+    parsed: Parsed,
+    schedule: Schedule | None,
+    request: Request,
+    intake: Intake,
+    key: SubmissionKey | None,
 ) -> tuple[JobOrder, Recipe]:
     services, run = services_of(request), parsed.run
     subscription = None
@@ -108,6 +119,7 @@ async def _ordered(
         limits=intake.caller.limits,
         reuses=reuses,
         webhook=subscription,
+        schedule=schedule,
     )
     return order, await asyncio.to_thread(recipe_of, order, services.artifacts, services.models)
 

@@ -26,10 +26,12 @@ from api.webhook_post import Attempt, WebhookPost
 from api.webhook_progress import ProgressTeller
 from resources import signals, telemetry
 from resources.run_tags import job_id_of
-from resources.webhook_log import Delivery, Subscription, WebhookLog
+from resources.webhook_log import LOOK_AGAIN_S, Delivery, Subscription, WebhookLog
 from studio_pipelines.errors import StudioError
 
 TICK_S = 0.5
+# Redis tells of an end at once; to ask storage is for what it missed, and these wait for days.
+LOOK_AT_SCHEDULED_AGAIN_S = 300.0
 MOST_AT_ONCE = 16
 JITTER = 0.2
 ATTEMPTS_KEPT = 50
@@ -99,7 +101,9 @@ class WebhookSender:
             await asyncio.to_thread(self._log.settle, run_id, subscriptions)
             return
         if record["status"] not in ENDED:
-            await asyncio.to_thread(self._log.look_later, run_id)
+            is_idle = record["status"] == "scheduled"
+            wait_s = LOOK_AT_SCHEDULED_AGAIN_S if is_idle else LOOK_AGAIN_S
+            await asyncio.to_thread(self._log.look_later, run_id, wait_s)
             return
         for one in subscriptions:
             if record["status"] in one.events:

@@ -1,7 +1,7 @@
 """What of a store has grown old: assets, and files that killed processes left behind."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from itertools import chain, islice
 
@@ -16,12 +16,15 @@ ASSETS_AT_A_TIME = 100
 log = structlog.get_logger(__name__)
 
 
-def delete_old_assets(store: ArtifactStore, before: datetime) -> Iterator[int]:
+def delete_old_assets(
+    store: ArtifactStore, before: datetime, needed: Container[str] = ()
+) -> Iterator[int]:
     """Delete the assets made before a time.
 
     Args:
         store: The store to clear.
         before: Assets that are older go, whoever may still know their id.
+        needed: Ids of those that stay, however old.
 
     Yields:
         How many were deleted, after each hundred that were looked at: the caller may stop there.
@@ -29,7 +32,8 @@ def delete_old_assets(store: ArtifactStore, before: datetime) -> Iterator[int]:
     fs, root = fsspec.url_to_fs(store.url)
     names = (name for name in _names_in(fs, f"{root}/assets") if name.endswith(".json"))
     while some := list(islice(names, ASSETS_AT_A_TIME)):
-        yield sum(_delete_if_old(store, name.removesuffix(".json"), before) for name in some)
+        ids = (name.removesuffix(".json") for name in some)
+        yield sum(_delete_if_old(store, one, before) for one in ids if one not in needed)
 
 
 def _delete_if_old(store: ArtifactStore, asset_id: str, before: datetime) -> bool:

@@ -9,7 +9,7 @@ import time
 from typing import Any, cast
 
 import redis
-from dagster import DagsterRun, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.launcher import (
     CheckRunHealthResult,
     LaunchRunContext,
@@ -22,7 +22,15 @@ from typing_extensions import override
 from resources import run_events, run_ownership, signals, waiting_line
 from resources.broker import make_celery, send_run
 from resources.job_metrics import JobTimes, record_job
-from resources.run_tags import LANE_TAG, OPERATION_TAG, PRIORITY_TAG, QUEUE_TAG, RESUMED_TAG
+from resources.run_tags import (
+    LANE_TAG,
+    OPERATION_TAG,
+    PRIORITY_TAG,
+    QUEUE_TAG,
+    RESUMED_TAG,
+    SCHEDULED_FOR_TAG,
+    waits_since_s,
+)
 
 # After a restart of the broker the workers need a moment to say that they are still there.
 BROKER_SETTLES_S = 10
@@ -92,7 +100,9 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
     def _count_canceled(self, run: DagsterRun) -> None:
         record = self._instance.get_run_record_by_id(run.run_id)
         if record is not None:
-            times = JobTimes(record.create_timestamp.timestamp(), time.time())
+            now_s = time.time()
+            since_s = waits_since_s(run.tags, record.create_timestamp.timestamp())
+            times = JobTimes(now_s if is_scheduled(run) else since_s, now_s)
             record_job(self._signals, line_of(run)[1], "canceled", times)
 
     @override
@@ -113,6 +123,29 @@ class WarmCeleryRunLauncher(CeleryRunLauncher):
     ) -> str | None:
         # Dagster ends its message with this when it gives a run up; the job's record reads it.
         return WORKER_LOST
+
+
+def begin(instance: DagsterInstance, run: DagsterRun) -> None:
+    """Queue a run that has been made; one that was canceled meanwhile stays so.
+
+    What `DagsterInstance.launch_run` does with half the statements; and a run whose task cannot be
+    queued is not failed, but waits until it is found stranded.
+
+    Raises:
+        redis.RedisError, kombu.exceptions.OperationalError: The broker does not answer.
+    """
+    kind = DagsterEventType.PIPELINE_STARTING.value
+    instance.report_dagster_event(DagsterEvent(kind, run.job_name), run.run_id)
+    stored = instance.get_run_by_id(run.run_id)
+    launcher = instance.run_launcher
+    assert isinstance(launcher, WarmCeleryRunLauncher)
+    if stored is not None and not stored.is_finished:
+        launcher.send(stored, resume=False)
+
+
+def is_scheduled(run: DagsterRun) -> bool:
+    """Whether a run waits for its time, and has not been queued."""
+    return run.status is DagsterRunStatus.NOT_STARTED and SCHEDULED_FOR_TAG in run.tags
 
 
 def line_of(run: DagsterRun) -> tuple[str, str]:

@@ -23,7 +23,11 @@ def stream_key(run_id: str) -> str:
 
 
 def append(
-    client: redis.Redis | Pipeline, run_id: str, kind: Kind, data: Mapping[str, Any]
+    client: redis.Redis | Pipeline,
+    run_id: str,
+    kind: Kind,
+    data: Mapping[str, Any],
+    kept_s: float = STREAM_TTL_S,
 ) -> None:
     """Add an event to a run's stream; the oldest beyond ``STREAM_LENGTH`` go.
 
@@ -32,18 +36,25 @@ def append(
         run_id: The run's Dagster id.
         kind: What the event is; after an ``end`` nothing follows.
         data: What it says, as JSON can hold it.
+        kept_s: How long the stream is kept if nothing follows, in seconds.
     """
     key = stream_key(run_id)
     client.xadd(key, {"type": kind, "data": json.dumps(data)}, maxlen=STREAM_LENGTH)
-    client.expire(key, STREAM_TTL_S)
+    client.expire(key, round(kept_s))
 
 
-def tell(client: redis.Redis, run_id: str, kind: Kind, data: Mapping[str, Any]) -> None:
-    """Add an event in one exchange with the broker.
+def tell(
+    client: redis.Redis,
+    run_id: str,
+    kind: Kind,
+    data: Mapping[str, Any],
+    kept_s: float = STREAM_TTL_S,
+) -> None:
+    """Add an event in one exchange with the broker; see :func:`append`.
 
     Raises:
         redis.RedisError: The broker does not answer.
     """
     pipeline = client.pipeline(transaction=False)
-    append(pipeline, run_id, kind, data)
+    append(pipeline, run_id, kind, data, kept_s)
     pipeline.execute()

@@ -17,6 +17,12 @@ RETRIED_FROM_TAG = "studio/retried_from"  # the run that this one does once more
 RECIPE_TAG = "studio/recipe"  # hash of all that decides what a run makes, and of whose it is
 OWNER_TAG = "studio/owner"  # whose run it is; its results are theirs too
 INPUT_SIZE_TAG = "studio/input_size"  # class of the size of all inputs
+SCHEDULED_FOR_TAG = "studio/scheduled_for"  # ISO 8601 time, UTC, before which it is not queued
+# The run of the batch job that a run is queued with, or NEXT_BATCH while it waits for one.
+BATCH_TAG = "studio/batch"
+NEXT_BATCH = "next"
+QUEUED_AT_TAG = "studio/queued_at"  # Unix time in seconds at which a scheduled run was queued
+PLACES_TAG = "studio/places"  # how many jobs of its owner may be under way at once
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 # The W3C Trace Context of the request that submitted the run.
 TRACEPARENT_TAG = "traceparent"
@@ -40,6 +46,11 @@ def run_id_of(job_id: str) -> str | None:
     if not set(digits) <= set("0123456789abcdef"):
         return None
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def waits_since_s(tags: Mapping[str, str], created_s: float) -> float:
+    """Return since when a run waits for a worker, in Unix time; a scheduled one waits later on."""
+    return float(tags.get(QUEUED_AT_TAG, created_s))
 
 
 def owner_of(tags: Mapping[str, str]) -> str:

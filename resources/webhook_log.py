@@ -149,9 +149,9 @@ class WebhookLog:
         turn = f"studio:run:{run_id}:progress-told"
         return bool(self._client.set(turn, 1, nx=True, px=round(1000 * PROGRESS_EVERY_S)))
 
-    def look_later(self, run_id: str) -> None:
+    def look_later(self, run_id: str, wait_s: float = LOOK_AGAIN_S) -> None:
         """Have storage asked about a followed run after another while."""
-        self._client.zadd(_FOLLOWED, {run_id: time.time() + LOOK_AGAIN_S}, xx=True)
+        self._client.zadd(_FOLLOWED, {run_id: time.time() + wait_s}, xx=True)
 
     def settle(self, run_id: str, seen: Sequence[Subscription]) -> None:
         """Follow a run no longer, unless somebody has subscribed besides those that were seen."""

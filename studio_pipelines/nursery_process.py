@@ -41,6 +41,7 @@ def prepare(wanted: set[str] | None, door: socket.socket) -> None:
 
     names = [lane.name for lane in lanes()]
     door.sendall(json.dumps(names).encode() + b"\n")
+    from studio_pipelines import worker  # noqa: F401  what each of them runs
     from studio_pipelines.run_execution import preload_lane
 
     for name in names:

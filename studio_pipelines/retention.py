@@ -19,7 +19,11 @@ from resources.expiry import delete_leftovers, delete_old_assets
 from resources.run_tags import COMMON_QUEUE, MAX_RUNTIME_TAG, PRIORITY_TAG, QUEUE_TAG
 from studio_pipelines.catalogue import queues
 from studio_pipelines.settings import Settings, load_settings
-from studio_pipelines.storage_expiry import delete_old_observations, delete_old_runs
+from studio_pipelines.storage_expiry import (
+    delete_old_observations,
+    delete_old_runs,
+    inputs_awaited,
+)
 
 KINDS = ("runs", "observations", "assets", "leftovers")
 LEFTOVERS_KEPT_DAYS = 1
@@ -57,7 +61,11 @@ def deletions(
             settings.keep_observations_days,
             partial(delete_old_observations, instance),
         ),
-        ("assets", settings.keep_assets_days, partial(delete_old_assets, store)),
+        (
+            "assets",
+            settings.keep_assets_days,
+            partial(delete_old_assets, store, needed=inputs_awaited(instance)),
+        ),
         ("leftovers", LEFTOVERS_KEPT_DAYS, partial(delete_leftovers, store)),
     )
     working = [

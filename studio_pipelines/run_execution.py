@@ -27,7 +27,7 @@ from resources import (
 from resources.job_figures import JobKind
 from resources.job_metrics import JobTimes, record_job
 from resources.launcher import line_of
-from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG
+from resources.run_tags import OPERATION_TAG, TAKEN_AT_TAG, waits_since_s
 from studio_pipelines.catalogue import chains, operations, working_on
 from studio_pipelines.errors import DeadlineExceeded
 from studio_pipelines.inner_op import InnerOp
@@ -124,7 +124,7 @@ class RunExecutor:
         work = RunWork(
             record.dagster_run,
             owner=self._worker.owner(os.getpid()),
-            created_s=record.create_timestamp.timestamp(),
+            created_s=waits_since_s(record.dagster_run.tags, record.create_timestamp.timestamp()),
             taken_s=time.time(),
         )
         if not self._claim(work):

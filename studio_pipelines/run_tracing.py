@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dagster import DagsterInstance, DagsterRun
 
 from resources import tracing
-from resources.run_tags import OPERATION_TAG, job_id_of
+from resources.run_tags import OPERATION_TAG, job_id_of, waits_since_s
 
 
 @contextmanager
@@ -21,7 +21,8 @@ def run_span(instance: DagsterInstance, run: DagsterRun) -> Iterator[None]:
         return
     record = instance.get_run_record_by_id(run.run_id)
     if record is not None:
-        tracing.record_span("queued", record.create_timestamp.timestamp(), time.time(), run.tags)
+        since_s = waits_since_s(run.tags, record.create_timestamp.timestamp())
+        tracing.record_span("queued", since_s, time.time(), run.tags)
     attributes = {
         "studio.job_id": job_id_of(run.run_id),
         "studio.operation": run.tags.get(OPERATION_TAG, ""),

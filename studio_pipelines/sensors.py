@@ -13,6 +13,7 @@ from resources.run_tags import OPERATION_TAG, job_id_of
 from resources.signals import WorkerBeat
 from studio_pipelines.catalogue import operation_of, operations, workers, working_on
 from studio_pipelines.outcome import UNEXPECTED, outcome_of
+from studio_pipelines.scheduled_runs import queue_due
 from studio_pipelines.stranded_runs import rescue_stranded
 
 log = structlog.get_logger(__name__)
@@ -57,6 +58,19 @@ def stranded_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     if any(found.values()):
         context.log.warning(f"stranded runs: {found}")
     return dg.SkipReason(f"{len(found['requeued'])} requeued, {len(found['canceled'])} canceled")
+
+
+@dg.sensor(
+    name="scheduled_jobs",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Queues the jobs whose time has come.",
+)
+def scheduled_jobs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Queue what is due; where the broker is away, the next look does."""
+    client = signals.connect(os.environ["STUDIO_REDIS_URL"])
+    queued = queue_due(context.instance, client, datetime.now(UTC))
+    return dg.SkipReason(f"{len(queued)} queued")
 
 
 def worker_figures(beats: Sequence[WorkerBeat]) -> dict[str, float | str]:

@@ -5,10 +5,12 @@ Nothing is read when this module is imported: `load_settings` reads, once, where
 
 import json
 import os
+from datetime import time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -110,6 +112,12 @@ class Settings(BaseSettings):
     lane_workers: dict[str, int] = Field(
         default_factory=dict,
         description="How many worker processes a lane has on this machine, where not one.",
+    )
+    batch_at: time = Field(
+        time(1, 0), description="Time of day at which jobs of the nightly batch are queued."
+    )
+    batch_time_zone: str = Field(
+        "UTC", description="Time zone of batch_at, by its IANA name such as Europe/Berlin."
     )
     keep_runs_days: int = Field(
         30, ge=0, description="Days until a finished run and its events go; 0 keeps them for ever."
@@ -218,6 +226,13 @@ class Settings(BaseSettings):
                     f"{origin!r} is no origin; write https://host or https://host:port"
                 )
         return origins
+
+    @field_validator("batch_time_zone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"there is no time zone {zone!r}; write one such as Europe/Berlin")
+        return zone
 
     @property
     def needs_keys(self) -> bool:

@@ -4,13 +4,14 @@ Dagster keeps both for ever. Its public interface deletes one run at a time and 
 that the tables are named here; they are the same on Postgres and SQLite.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, RunsFilter
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
@@ -22,6 +23,19 @@ from sqlalchemy import Connection, delete, select
 RUNS_AT_A_TIME = 50
 OBSERVATIONS_AT_A_TIME = 1000
 RUNLESS = ""
+
+
+def inputs_awaited(instance: dg.DagsterInstance) -> set[str]:
+    """Return the ids of the assets that runs which have not ended get as inputs."""
+    unfinished = instance.get_runs(RunsFilter(statuses=NOT_FINISHED_STATUSES))
+    return {asset_id for run in unfinished for asset_id in _inputs_in(run.run_config)}
+
+
+def _inputs_in(config: Mapping[str, Any]) -> Iterator[str]:
+    """Give what a run's config has as inputs, shared ones and those of its ops."""
+    parts = (config, *config.get("ops", {}).values())
+    for given in (value for part in parts for value in part.get("inputs", {}).values()):
+        yield from [given] if isinstance(given, str) else given
 
 
 def delete_old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[int]:

@@ -12,7 +12,7 @@ import redis
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
 from resources import run_ownership, signals
-from resources.launcher import WarmCeleryRunLauncher
+from resources.launcher import WarmCeleryRunLauncher, is_scheduled
 from resources.run_tags import QUEUE_TAG
 
 SETTLED_AFTER_S = 5.0
@@ -46,6 +46,7 @@ def rescue_stranded(
         record.dagster_run
         for record in records
         if record.dagster_run.status is DagsterRunStatus.NOT_STARTED
+        and not is_scheduled(record.dagster_run)
         and _age_s(record, now) > NEVER_QUEUED_AFTER_S
     ]
     for run in never_queued:

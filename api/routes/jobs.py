@@ -8,15 +8,17 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
 from api import job_answers
+from api.answers import accepted
 from api.auditing import note
 from api.callers import CallerDep
 from api.errors import InvalidRequest
-from api.job_archive import JobFilter, JobStatus, no_such_job
+from api.job_archive import JobFilter, no_such_job
 from api.job_events import ID_PATTERN, checked_id, has_all
 from api.path_ids import JobId, MessageId
-from api.presentation import job_url, present_job
+from api.presentation import present_job
 from api.state import ServicesDep, links_for
 from studio_pipelines.catalogue import queues
+from studio_pipelines.contract.jobs import JobStatus
 
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", json_schema_extra={"pattern": ID_PATTERN})
@@ -186,15 +188,14 @@ async def cancel_job(job_id: JobId, request: Request, services: ServicesDep) -> 
 async def retry_job(
     job_id: JobId, request: Request, services: ServicesDep, caller: CallerDep
 ) -> JSONResponse:
-    """Do a job that has ended once more, as a new job with the same inputs and parameters."""
+    """Do a job that has ended once more, as a new job with the same inputs and parameters.
+
+    It is queued at once, also if the other one was scheduled.
+    """
     caller.require_scope((await services.jobs.record(job_id))["operation"])
     new_id = await services.jobs.retry(job_id, caller.limits)
     await note(request, "job.retried", new_id, retriedFrom=job_id)
-    return JSONResponse(
-        {"success": True, "jobId": new_id, "status": "queued", "retriedFrom": job_id},
-        status_code=202,
-        headers={"Location": job_url(new_id)},
-    )
+    return accepted(new_id, "queued", retriedFrom=job_id)
 
 
 @router.delete(

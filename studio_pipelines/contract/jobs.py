@@ -10,7 +10,9 @@ from studio_pipelines.contract.answer import Answer, Metrics, Verification
 from studio_pipelines.contract.assets import Asset
 from studio_pipelines.contract.problems import Fault
 
-JobStatus = Literal["queued", "starting", "processing", "completed", "failed", "canceled"]
+JobStatus = Literal[
+    "scheduled", "queued", "starting", "processing", "completed", "failed", "canceled"
+]
 ENDED: tuple[JobStatus, ...] = ("completed", "failed", "canceled")
 
 
@@ -94,6 +96,9 @@ class Job(Answer):
     progress: Progress
     queue_position: int | None = Field(description="Place in line while it waits, from 1.")
     estimated_start_at: datetime | None
+    scheduled_for: datetime | None = Field(
+        None, description="Of a job that was scheduled: before when it is not queued."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -121,6 +126,9 @@ class JobAccepted(Answer):
     success: Literal[True] = True
     job_id: str
     status: JobStatus
+    scheduled_for: datetime | None = Field(
+        None, description="Of a job that is scheduled: before when it is not queued."
+    )
 
 
 class JobRetried(JobAccepted):

@@ -1,6 +1,7 @@
 """What a job would take, and how its results are made."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
@@ -41,7 +42,10 @@ class Quote(Answer):
     peak_ram_mib: float | None = Field(alias="peakRamMiB")
     peak_vram_mib: float | None = Field(alias="peakVramMiB")
     basis: QuoteBasis | None
-    queue_position: int
+    scheduled_for: datetime | None = Field(
+        None, description="When it would be queued, if not at once."
+    )
+    queue_position: int | None = Field(description="Place in line; null of a job for later.")
     starts_in_seconds: float | None
 
 

@@ -17,6 +17,13 @@ API_KEY = typer.Option(
     help="Its API key, where it asks for one.",
     rich_help_panel="Studio",
 )
+OUTPUT = typer.Option(
+    "--output",
+    "-o",
+    metavar="FILE|FOLDER",
+    help="Where to save: a file for the main result, a folder for all.",
+    rich_help_panel="Command",
+)
 Server = Annotated[str, SERVER]
 ApiKey = Annotated[str | None, API_KEY]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from studio_pipelines.remote.connection import DEFAULT_URL, ApiKey, AsJson, Server, faults_told
+from studio_pipelines.remote.connection import (
+    DEFAULT_URL,
+    OUTPUT,
+    REFUSED,
+    ApiKey,
+    AsJson,
+    Server,
+    faults_told,
+)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Its id, job_…")]
 
@@ -43,22 +51,28 @@ def list_jobs(
 
 def show_job(
     job_id: JobId,
+    output: Annotated[str | None, OUTPUT] = None,
     as_json: AsJson = False,
     server: Server = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
-    """Show a job."""
+    """Show a job, and save what it made."""
     from rich.console import Console
 
     from studio_pipelines.client import Studio
+    from studio_pipelines.remote.results import save
     from studio_pipelines.remote.screen import job_view
 
     with faults_told(), Studio(server, api_key) as studio:
         job = studio.job(job_id)
+        files = save(studio, job.data, output) if output and job.data else ()
     if as_json:
         typer.echo(job.model_dump_json(by_alias=True, exclude_unset=True))
     else:
-        Console().print(job_view(job), soft_wrap=True)
+        Console().print(job_view(job, files), soft_wrap=True)
+    if output and job.data is None:
+        typer.echo(f"Nothing is saved: the job is {job.status}.", err=True)
+        raise typer.Exit(REFUSED)
 
 
 def cancel_job(job_id: JobId, server: Server = DEFAULT_URL, api_key: ApiKey = None) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 INPUTS, PARAMETERS, JOB = "Inputs", "Parameters", "Job"
 # What says how a job is run is after everything that says what it does.
-_JOB_FIELDS = ("priority", "timeoutSeconds", "cache", "webhook", "dryRun")
+_JOB_FIELDS = ("priority", "schedule", "timeoutSeconds", "cache", "webhook", "dryRun")
 _LEFT_OUT = ("async",)
 Schema = Mapping[str, Any]
 
@@ -63,12 +63,8 @@ class Option:
         """What stands for its value in the help."""
         if self.is_input:
             return "FILE|URL"
-        named = [str(one) for choice in choices(self.schema) for one in choice.get("enum", ())]
-        if named:
-            return "|".join(named)
-        told = {"number": "NUMBER", "integer": "INTEGER", "string": "TEXT", "array": "LIST"}
-        kinds = [told.get(str(one.get("type")), "JSON") for one in choices(self.schema)]
-        return "|".join(dict.fromkeys(kind for kind in kinds if kind))
+        kinds = [kind for one in choices(self.schema) for kind in _kinds_of(one)]
+        return "|".join(dict.fromkeys(kinds))
 
     @property
     def help(self) -> str:
@@ -151,6 +147,16 @@ def choices(schema: Schema) -> list[Schema]:
     listed = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
     flat = [one for choice in listed for one in choices(choice)] or [schema]
     return [one for one in flat if one.get("type") != "null"] or flat
+
+
+def _kinds_of(schema: Schema) -> list[str]:
+    """Return what stands for the values of a schema: the values themselves if they are few."""
+    if named := schema.get("enum") or ([schema["const"]] if "const" in schema else []):
+        return [str(one) for one in named]
+    if schema.get("format") == "date-time":
+        return ["TIME"]
+    told = {"number": "NUMBER", "integer": "INTEGER", "string": "TEXT", "array": "LIST"}
+    return [told.get(str(schema.get("type")), "JSON")]
 
 
 def fault_in(value: Any, schema: Schema) -> str | None:

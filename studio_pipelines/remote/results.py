@@ -4,12 +4,14 @@ import mimetypes
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import typer
+
 from studio_pipelines.client import Studio
 from studio_pipelines.contract.assets import Asset
 from studio_pipelines.contract.jobs import FailedItem, JobData, Result
 
 
-class NoRoomFor(ValueError):
+class NoRoomFor(typer.BadParameter):
     """The results do not go where they are wanted."""
 
 

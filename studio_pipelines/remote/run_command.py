@@ -12,6 +12,7 @@ from studio_pipelines.remote.connection import (
     API_KEY,
     DEFAULT_URL,
     INTERRUPTED,
+    OUTPUT,
     SERVER,
     WRONG_USAGE,
     faults_told,
@@ -24,16 +25,7 @@ if TYPE_CHECKING:
 
 HELP = ("--help", "-h")
 _OURS: Mapping[str, tuple[Any, Any]] = {
-    "output": (
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE|FOLDER",
-            help="Where to save: a file for the main result, a folder for all.",
-            rich_help_panel="Command",
-        ),
-    ),
+    "output": (str | None, OUTPUT),
     "no_wait": (
         bool,
         typer.Option("--no-wait", help="Only submit the job.", rich_help_panel="Command"),
@@ -185,7 +177,8 @@ def _act(
 ) -> None:
     from rich.console import Console
 
-    from studio_pipelines.remote.screen import quote_view, result_view
+    from studio_pipelines.remote.results import save
+    from studio_pipelines.remote.screen import quote_view, result_view, taken_text
 
     if body.pop("dryRun", False):
         quote = studio.quote(runnable.name, **body)
@@ -194,12 +187,13 @@ def _act(
         else:
             Console().print(quote_view(quote))
         return
-    if no_wait:
+    if no_wait or body.get("schedule", "now") != "now":
         job = studio.submit(runnable.name, **body)
-        typer.echo(job.model_dump_json(by_alias=True) if as_json else job.job_id)
+        text = job.job_id if no_wait else taken_text(job)
+        typer.echo(job.model_dump_json(by_alias=True) if as_json else text)
         return
     job = _done(studio, runnable, body)
-    files = _saved(studio, job, output)
+    files = save(studio, job.data, output) if output and job.data else ()
     if as_json:
         typer.echo(job.model_dump_json(by_alias=True, exclude_unset=True))
     else:
@@ -221,14 +215,3 @@ def _done(studio: "Studio", runnable: "Runnable", body: dict[str, Any]) -> "Job"
             studio.cancel(job.job_id)
             typer.echo(f"Interrupted; {job.job_id} is stopped.", err=True)
             raise typer.Exit(INTERRUPTED) from None
-
-
-def _saved(studio: "Studio", job: "Job", output: str | None) -> Sequence[Path]:
-    from studio_pipelines.remote.results import NoRoomFor, save
-
-    if output is None or job.data is None:
-        return ()
-    try:
-        return save(studio, job.data, output)
-    except NoRoomFor as error:
-        raise typer.BadParameter(str(error)) from error

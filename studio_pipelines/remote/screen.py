@@ -12,11 +12,17 @@ from rich.text import Text
 
 from studio_pipelines.client import OnProgress
 from studio_pipelines.client.operations import Runnable
-from studio_pipelines.contract.jobs import Job
+from studio_pipelines.contract.jobs import Job, JobData
 from studio_pipelines.contract.quotes import Quote
 from studio_pipelines.remote.results import failed_items
 
-_STYLES = {"completed": "green", "failed": "red", "canceled": "yellow", "processing": "cyan"}
+_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "canceled": "yellow",
+    "processing": "cyan",
+    "scheduled": "magenta",
+}
 
 
 @contextmanager
@@ -58,11 +64,7 @@ def result_view(job: Job, files: Sequence[Path]) -> RenderableType:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("job", job.job_id)
-    if files:
-        table.add_row("saved", "\n".join(str(file) for file in files))
-    else:
-        for name, asset in job.data.assets.items():
-            table.add_row(name, asset.url)
+    _add_results(table, job.data, files)
     passed = job.data.verification.get("passed")
     verdict = Text("passed", "green") if passed else Text("not passed", "yellow")
     table.add_row("verified", verdict)
@@ -72,6 +74,15 @@ def result_view(job: Job, files: Sequence[Path]) -> RenderableType:
     notes = [Text(note, "yellow") for note in job.data.notes]
     faults = [Text(f"item {fault}", "red") for fault in failed_items(job.data)]
     return Group(table, *notes, *faults)
+
+
+def _add_results(table: Table, data: JobData, files: Sequence[Path]) -> None:
+    """Tell where results are: in files, or at the studio."""
+    if files:
+        table.add_row("saved", "\n".join(str(file) for file in files))
+        return
+    for name, asset in data.assets.items():
+        table.add_row(name, asset.url)
 
 
 def quote_view(quote: Quote) -> RenderableType:
@@ -84,7 +95,10 @@ def quote_view(quote: Quote) -> RenderableType:
     table.add_row("seconds", _or_unknown(quote.estimated_seconds))
     table.add_row("RAM", _or_unknown(quote.peak_ram_mib, " MiB"))
     table.add_row("VRAM", _or_unknown(quote.peak_vram_mib, " MiB"))
-    table.add_row("in line", str(quote.queue_position))
+    if quote.scheduled_for is not None:
+        table.add_row("scheduled for", _local(quote.scheduled_for))
+    if quote.queue_position is not None:
+        table.add_row("in line", str(quote.queue_position))
     if quote.job_id:
         table.add_row("answered by", quote.job_id)
     return table
@@ -94,8 +108,24 @@ def _or_unknown(figure: float | None, unit: str = "") -> str:
     return "not known yet" if figure is None else f"{figure:g}{unit}"
 
 
-def job_view(job: Job) -> RenderableType:
-    """Return one job's record."""
+def taken_text(job: Job) -> str:
+    """Say that a job is taken that nobody waits for."""
+    state = job.status
+    if state == "scheduled" and job.scheduled_for is not None:
+        state = f"scheduled for {_local(job.scheduled_for)}"
+    return (
+        f"{job.job_id} is {state}.\n"
+        f"See how it stands, and save what it made: studio job {job.job_id} -o FILE"
+    )
+
+
+def _local(time: datetime) -> str:
+    """A time for people, in the zone that they are in."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def job_view(job: Job, files: Sequence[Path] = ()) -> RenderableType:
+    """Return one job's record, with the files that its results were saved in."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -106,12 +136,12 @@ def job_view(job: Job) -> RenderableType:
         table.add_row("progress", f"{job.progress.percent:.0f} %, {job.progress.stage}")
     if job.queue_position is not None:
         table.add_row("in line", str(job.queue_position))
-    for name, time in (("created", job.created_at), ("ended", job.finished_at)):
+    times = (job.created_at, job.scheduled_for, job.finished_at)
+    for name, time in zip(("created", "scheduled for", "ended"), times, strict=True):
         if time is not None:
-            table.add_row(name, f"{time.astimezone():%Y-%m-%d %H:%M:%S}")
+            table.add_row(name, _local(time))
     if job.data is not None:
-        for name, asset in job.data.assets.items():
-            table.add_row(name, asset.url)
+        _add_results(table, job.data, files)
     if job.error is not None:
         table.add_row("error", Text(f"{job.error.message} ({job.error.code})", "red"))
         if job.error.hint:
@@ -129,7 +159,9 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
     for job in jobs:
         age_s = (datetime.now(UTC) - job.created_at).total_seconds()
         about = job.error.message if job.error else ""
-        if not job.has_ended:
+        if job.status == "scheduled" and job.scheduled_for is not None:
+            about = f"for {_local(job.scheduled_for)}"
+        elif not job.has_ended:
             about = f"{job.progress.percent:.0f} %, {job.progress.stage}"
         status = Text(job.status, _STYLES.get(job.status, ""))
         table.add_row(job.job_id, job.operation, status, age_text(age_s), about)

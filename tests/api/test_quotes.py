@@ -86,7 +86,8 @@ def test_a_quote_tells_the_place_in_line_by_priority(
     places = [quote(studio, image, priority=priority) for priority in (9, 5, 0)]
     assert [place["queuePosition"] for place in places] == [1, 3, 3]
     starts = [place["startsInSeconds"] for place in places]
-    assert starts == sorted(starts)
+    # The blocker comes nearer to its end between two quotes, so equal places may differ a little.
+    assert starts[0] < min(starts[1:])
     studio.client.post(f"/api/jobs/{blocker}/cancel")
     studio.job_once(waiting[-1], "completed")
 

@@ -1,6 +1,7 @@
 """What the Dagster UI shows and starts, asked of the real web server over GraphQL."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -135,13 +136,29 @@ def test_retention_runs_on_a_worker(studio: RunningStudio) -> None:
     assert answer.status_code == 404, answer.text
 
 
-def test_schedule_and_sensors_are_on(studio: RunningStudio) -> None:
+def test_a_batch_is_started_by_hand_and_the_daemon_queues_its_jobs(
+    studio: RunningStudio, pixel_png: bytes
+) -> None:
+    image = studio.upload(pixel_png)
+    at = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    soon, tonight = (studio.copy(image, schedule=wish).json()["jobId"] for wish in (at, "batch"))
+    assert studio.job(tonight)["status"] == "scheduled"
+    launch(studio, "batch_job")
+    eventually(lambda: studio.job(soon)["status"] == "completed", timeout_s=60)
+    eventually(lambda: studio.job(tonight)["status"] == "completed", timeout_s=60)
+
+
+def test_schedules_and_sensors_are_on(studio: RunningStudio) -> None:
     found = ask(studio, AUTOMATION, repository=REPOSITORY)
     schedules = {row["name"]: row["scheduleState"] for row in found["schedulesOrError"]["results"]}
-    assert schedules["retention"]["status"] == "RUNNING"
+    assert {name: state["status"] for name, state in schedules.items()} == {
+        "retention": "RUNNING",
+        "batch": "RUNNING",
+    }
     sensors = {row["name"]: row["sensorState"] for row in found["sensorsOrError"]["results"]}
     assert {name: state["status"] for name, state in sensors.items()} == {
         "run_failures": "RUNNING",
+        "scheduled_jobs": "RUNNING",
         "stranded_runs": "RUNNING",
         "worker_memory": "RUNNING",
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,12 @@ SCHEMA: dict[str, Any] = {
         "cdl": {"anyOf": [{"$ref": "#/$defs/Cdl"}, {"type": "null"}]},
         "prompt": {"type": "string", "default": ""},
         "priority": {"type": "integer", "minimum": 0, "maximum": 9},
+        "schedule": {
+            "anyOf": [
+                {"enum": ["now", "batch"], "type": "string"},
+                {"type": "string", "format": "date-time"},
+            ]
+        },
         "async": {"type": "boolean"},
     },
     "required": ["image"],
@@ -43,7 +50,7 @@ def known(schema: dict[str, Any], *inputs: str) -> dict[str, options.Option]:
 def test_options_are_read_off_the_schema() -> None:
     found = known(SCHEMA, "image")
     assert next(iter(found)) == "--image"
-    assert list(found)[-1] == "--priority"
+    assert list(found)[-2:] == ["--priority", "--schedule"]
     assert "--async" not in found
     assert found["--image"].required
     assert found["--image"].is_repeated
@@ -51,6 +58,8 @@ def test_options_are_read_off_the_schema() -> None:
     assert found["--target-lufs"].help == "(-60 to 0; default: -14)"
     assert found["--auto"].is_switch
     assert found["--format"].metavar == "png|webp"
+    assert found["--seed"].metavar == "INTEGER|random"
+    assert found["--schedule"].metavar == "now|batch|TIME"
     assert found["--cdl"].help == "Fields: slope."
     assert found["--priority"].panel == options.JOB
 
@@ -202,6 +211,38 @@ def test_a_quote_is_shown(studio: RunningStudio, picture: Path) -> None:
     ran = studio_says(studio, "run", "copy", "--image", str(picture), "--dry-run")
     assert ran.exit_code == 0, ran.output
     assert "Apache-2.0" in ran.stdout
+
+
+@pytest.mark.stack
+def test_nobody_waits_for_a_scheduled_job(
+    studio: RunningStudio, picture: Path, tmp_path: Path
+) -> None:
+    ran = studio_says(studio, "run", "copy", "--image", str(picture), "--schedule", "batch")
+    assert ran.exit_code == 0, ran.output
+    job_id = ran.stdout.split()[0]
+    assert "is scheduled for 20" in ran.stdout
+    listed = studio_says(studio, "jobs", "--status", "scheduled")
+    assert re.search(rf"{job_id} +file_copy +scheduled +\d+ s +for 20", listed.stdout)
+    out = tmp_path / "made.png"
+    looked = studio_says(studio, "job", job_id, "-o", str(out))
+    assert looked.exit_code == 1
+    assert "scheduled for" in looked.stdout
+    assert "Nothing is saved: the job is scheduled." in looked.stderr
+    assert studio_says(studio, "cancel", job_id).stdout.strip() == f"{job_id}: canceled"
+
+
+@pytest.mark.stack
+def test_what_a_job_made_is_saved_later_on(
+    studio: RunningStudio, picture: Path, tmp_path: Path
+) -> None:
+    words = ("run", "copy", "--image", str(picture), "--no-wait")
+    job_id = studio_says(studio, *words).stdout.strip()
+    studio.job_once(job_id, "completed")
+    out = tmp_path / "made.png"
+    looked = studio_says(studio, "job", job_id, "-o", str(out))
+    assert looked.exit_code == 0, looked.output
+    assert str(out) in looked.stdout.replace("\n", "")
+    assert out.read_bytes() == picture.read_bytes()
 
 
 @pytest.mark.stack

@@ -1,8 +1,9 @@
 """Deleting what is old: in real storage of both kinds, with rows that have been made old."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -13,16 +14,26 @@ from dagster._core.storage.event_log.schema import (
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.runs.schema import RunsTable
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
 from resources import telemetry
 from resources.artifacts import ArtifactStore
+from resources.expiry import delete_old_assets
+from resources.run_tags import BATCH_TAG, NEXT_BATCH, SCHEDULED_FOR_TAG
+from studio_pipelines.batch import batch_job
+from studio_pipelines.batch_time import next_batch
 from studio_pipelines.catalogue import operations
 from studio_pipelines.embedded_servers import embedded_database
 from studio_pipelines.retention import KINDS, deletions, retention_job, work_through
-from studio_pipelines.schedules import retention_schedule
+from studio_pipelines.schedules import batch_schedule, retention_schedule
 from studio_pipelines.settings import load_settings
-from studio_pipelines.storage_expiry import delete_old_observations, delete_old_runs
+from studio_pipelines.storage_expiry import (
+    delete_old_observations,
+    delete_old_runs,
+    inputs_awaited,
+)
 from studio_pipelines.supervisor import Supervisor
 
 pytestmark = pytest.mark.stack
@@ -206,6 +217,58 @@ def test_the_kinds_take_turns(
     observed(instance, 1, days_ago=31)
     kinds = [kind for kind, _ in deletions(instance, folder_store, load_settings(), NOW)]
     assert kinds.index("observations") < len(kinds) - 1 - kinds[::-1].index("runs")
+
+
+def stored(store: ArtifactStore, text: str) -> str:
+    with store.scratch() as folder:
+        path = folder / "text"
+        path.write_text(text)
+        return store.adopt(path, media_type="text/plain").id
+
+
+def test_what_a_job_waits_with_stays_however_old(
+    instance: dg.DagsterInstance, folder_store: ArtifactStore
+) -> None:
+    needed, listed, other = (stored(folder_store, text) for text in ("1", "2", "3"))
+    config = {
+        "ops": {"checked": {"inputs": {"image": needed}, "config": {"lut": other}}},
+        "inputs": {"images": [listed]},
+    }
+    run = instance.create_run_for_job(checking)
+    instance.delete_run(run.run_id)
+    instance.add_run(run._replace(run_config=config))
+    assert inputs_awaited(instance) == {needed, listed}
+    assert (
+        sum(delete_old_assets(folder_store, NOW + timedelta(days=1), inputs_awaited(instance))) == 1
+    )
+    folder_store.get(needed)
+    folder_store.get(listed)
+
+
+def test_the_batch_is_asked_for_only_if_something_waits(instance: dg.DagsterInstance) -> None:
+    schedule = batch_schedule(load_settings())
+    context = dg.build_schedule_context(instance=instance)
+    assert isinstance(schedule(context), dg.SkipReason)
+    tags = {SCHEDULED_FOR_TAG: NOW.isoformat(), BATCH_TAG: NEXT_BATCH}
+    instance.create_run_for_job(checking, tags=tags)
+    assert isinstance(schedule(context), dg.RunRequest)
+    assert batch_job.execute_in_process(instance=instance).success
+    assert isinstance(schedule(context), dg.SkipReason)
+
+
+@given(
+    st.timedeltas(timedelta(0), timedelta(days=730)).map(lambda ahead: NOW + ahead),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]),
+    st.times().map(lambda at: at.replace(second=0, microsecond=0)),
+)
+def test_the_next_batch_is_within_a_day_at_its_hour(now: datetime, zone: str, at: time) -> None:
+    settings = load_settings(batch_at=at, batch_time_zone=zone)
+    found = next_batch(settings, now)
+    # A night on which clocks are put forward or back is an hour shorter or longer.
+    assert timedelta(0) < found - now <= timedelta(hours=25)
+    local = found.astimezone(ZoneInfo(zone))
+    is_skipped = local.replace(tzinfo=None) != datetime.combine(local.date(), at)
+    assert not is_skipped or local.utcoffset() != (local - timedelta(hours=3)).utcoffset()
 
 
 def test_the_schedule_asks_for_one_at_a_time(instance: dg.DagsterInstance) -> None:

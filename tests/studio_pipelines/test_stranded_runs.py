@@ -11,7 +11,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from launched_runs import create, launch, launching_instance
 
 from resources import run_ownership, signals
-from resources.run_tags import QUEUE_TAG
+from resources.run_tags import QUEUE_TAG, SCHEDULED_FOR_TAG
 from studio_pipelines.stranded_runs import rescue_stranded
 
 pytestmark = pytest.mark.stack
@@ -88,6 +88,7 @@ def test_a_submission_that_broke_off_is_ended(
     instance: DagsterInstance, broker: redis.Redis
 ) -> None:
     run = create(instance, **{QUEUE_TAG: "copy"})
+    create(instance, **{QUEUE_TAG: "copy", SCHEDULED_FOR_TAG: datetime.now(UTC).isoformat()})
     assert rescue(instance, broker, after_s=30)["canceled"] == []
     assert rescue(instance, broker, after_s=90) == {"requeued": [], "canceled": [run.run_id]}
     found = instance.get_run_by_id(run.run_id)
