@@ -107,10 +107,10 @@ def _show(studio: Studio, output: Path, console: Console) -> None:
     rows = studio.workers().workers
     if len(rows) != WORKERS:
         raise DemoFailed(f"The studio tells of {len(rows)} workers, and there are {WORKERS}.")
-    console.print(results_table(results))
+    console.print("", results_table(results), "")
     for address in addresses(results):
         console.print(address, soft_wrap=True)
-    console.print(workers_table(rows))
+    console.print("", workers_table(rows), "")
     sheet = output / "contact-sheet.png"
     try:
         draw_contact_sheet("What the studio made", _rows(results), sheet)
