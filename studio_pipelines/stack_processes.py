@@ -19,8 +19,8 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 DAGSTER_NICENESS = 5
 # glibc gives each thread a heap of its own, and keeps what is freed there: over 60 jobs a worker
 # grew from 326 to 507 MiB, and with two heaps it stays at 341.
-# OpenMP's threads wait for each other busily, for which PyTorch takes three times the processor time
-# wherever another lane computes too.
+# OpenMP's threads wait for each other busily: where another lane computes too, PyTorch's networks
+# took three times the processor time, and twice as long.
 WORKER_ENV = {"MALLOC_ARENA_MAX": "2", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
