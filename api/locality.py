@@ -10,7 +10,7 @@ from collections.abc import Collection
 from fastapi import Request
 
 from api.refusals import NotLocal
-from studio_pipelines.settings import is_loopback
+from studio_pipelines.listening import is_loopback
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")

@@ -6,7 +6,8 @@ descendant of the command, detached ones too, comes back to it and is killed bef
 
 Standard input is the supervisor's hand: when it closes, because the supervisor asks for a stop or
 because it died, the command gets its stop signal, and after the grace period everything is killed.
-Standard output carries one line, the process id of the command.
+Standard output carries one line, the process id of the command. A shim that is forked with its
+worker (`nursery_process`) does the same, and tells the exit code in a second line.
 
 Only the standard library is imported: a shim lives as long as the process it watches.
 """
@@ -20,8 +21,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -78,13 +80,22 @@ def set_process_option(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
+class Command(Protocol):
+    """A command that runs: its process id, its output, and, once it is known, its exit code."""
+
+    pid: int
+    stdout: IO[bytes] | None
+    returncode: Any
+
+
+def bind_to_shim(order: Order) -> None:
+    """Bind this process, the command's, to the life of the shim that has started it."""
+    os.nice(order.niceness)
+    set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def start(order: Order) -> subprocess.Popen[bytes]:
     """Start the command as leader of its own session, bound to the life of this process."""
-
-    def bind_to_shim() -> None:
-        os.nice(order.niceness)
-        set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
-
     return subprocess.Popen(
         order.command,
         stdin=subprocess.DEVNULL,
@@ -94,7 +105,7 @@ def start(order: Order) -> subprocess.Popen[bytes]:
         user=order.user,
         group=order.user,
         extra_groups=None if order.user is None else [],
-        preexec_fn=bind_to_shim,  # noqa: PLW1509 - the shim has one thread
+        preexec_fn=lambda: bind_to_shim(order),  # noqa: PLW1509 - the shim has one thread
         bufsize=0,
     )
 
@@ -138,7 +149,7 @@ def kill_descendants(group: int) -> None:
 class Watch:
     """The wait for whichever comes first: the command's end, or the order to end it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], order: Order, log: RotatingLog) -> None:
+    def __init__(self, process: Command, order: Order, log: RotatingLog) -> None:
         assert process.stdout is not None
         self._process = process
         self._order = order
@@ -205,9 +216,8 @@ class Watch:
             os.kill(self._process.pid, number)
 
 
-def main() -> int:
-    """Run the order given as JSON; return the command's exit code, 128 + n for a signal n."""
-    order = Order(**json.loads(sys.argv[1]))
+def run(order: Order, start: Callable[[Order], Command]) -> int:
+    """Start the command and watch over it; return its exit code, 128 + n for a signal n."""
     log = RotatingLog(Path(order.log_path), order.log_limit_bytes)
     set_process_option(PR_SET_CHILD_SUBREAPER, 1)
     try:
@@ -223,6 +233,11 @@ def main() -> int:
     watch.drain()
     process.returncode = code
     return code if code >= 0 else 128 - code
+
+
+def main() -> int:
+    """Run the order given as JSON, and return the exit code of ``run``."""
+    return run(Order(**json.loads(sys.argv[1])), start)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Nothing is read when this module is imported: `load_settings` reads, once, where
 import json
 import os
 from datetime import time
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,25 +14,11 @@ from zoneinfo import available_timezones
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from studio_pipelines.listening import is_loopback
+
 MIB, GIB = 2**20, 2**30
 SQLITE = "sqlite"
 _WEB = ("http", "https")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine, and reaches no other."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"
-
-
-def is_any_address(host: str) -> bool:
-    """Whether a host is what servers listen on to be reached at all of their addresses."""
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 def default_data_dir() -> Path:

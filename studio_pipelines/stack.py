@@ -27,6 +27,7 @@ from studio_pipelines.stack_processes import (
     api_url,
     dagster_url,
     service_specs,
+    start_nursery,
     worker_specs,
 )
 from studio_pipelines.supervisor import Supervisor
@@ -118,10 +119,15 @@ def start_stack(settings: Settings, only: Collection[str] | None = None) -> Stac
         _write_dagster_home(settings)
         notices = (*port_notices, *server_notices, *_key_notice(settings, selection))
         stack = Stack(settings, _environment(settings), supervisor, notices)
+        nursery = None
+        if selection.uses("worker"):
+            nursery = start_nursery(stack.env, selection, log_dir)
+            supervisor.keep(nursery)
         supervisor.start([server.process for server in servers])
         supervisor.start(list(service_specs(stack.settings, stack.env, selection)))
-        # Which lanes there are takes a second to find out: the servers start meanwhile.
-        supervisor.start(worker_specs(stack.settings, stack.env, selection))
+        if nursery is not None:
+            # Which lanes there are takes seconds to find out: the servers start meanwhile.
+            supervisor.start(worker_specs(stack.settings, stack.env, selection, nursery))
     except BaseException:
         supervisor.stop()
         raise

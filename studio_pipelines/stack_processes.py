@@ -1,8 +1,6 @@
 """The services and workers of a stack as processes: their commands, order and readiness."""
 
-import json
 import socket
-import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from studio_pipelines.embedded_servers import LOOPBACK
+from studio_pipelines.listening import is_any_address
+from studio_pipelines.nursery import Nursery, NurseryFailed
 from studio_pipelines.readiness import http_answers, worker_takes_work
-from studio_pipelines.settings import Settings, is_any_address
+from studio_pipelines.settings import Settings
 from studio_pipelines.supervised_process import ProcessSpec
 from studio_pipelines.worker_name import WorkerName
 
@@ -20,13 +20,9 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 DAGSTER_NICENESS = 5
 # glibc gives each thread a heap of its own, and keeps what is freed there: over 60 jobs a worker
 # grew from 326 to 507 MiB, and with two heaps it stays at 341.
-FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
-
-_LIST_LANES = """\
-import json
-from studio_pipelines.lanes import lanes
-print(json.dumps([lane.name for lane in lanes()]))
-"""
+# OpenMP's threads wait for each other busily: where another lane computes too, PyTorch's networks
+# took three times the processor time, and twice as long.
+WORKER_ENV = {"MALLOC_ARENA_MAX": "2", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class StackError(RuntimeError):
@@ -57,6 +53,13 @@ class Selection:
     def uses(self, component: str) -> bool:
         """Whether any process of a component is to run."""
         return self.names is None or any(name.partition("-")[0] == component for name in self.names)
+
+    @property
+    def worker_lanes(self) -> set[str] | None:
+        """The lanes whose workers are to run, None for all; ``worker-image-2`` is of ``image``."""
+        if self.names is None or "worker" in self.names:
+            return None
+        return {name.split("-")[1] for name in self.names if name.startswith("worker-")}
 
 
 def api_url(settings: Settings) -> str:
@@ -112,51 +115,52 @@ def service_specs(
         )
 
 
+def start_nursery(env: Mapping[str, str], selection: Selection, log_dir: Path) -> Nursery:
+    """Start what the workers are forked from; it takes some seconds, so it begins first."""
+    return Nursery(
+        selection.worker_lanes, {**WORKER_ENV, **env}, PROJECT_DIR, log_dir / "nursery.log"
+    )
+
+
 def worker_specs(
-    settings: Settings, env: Mapping[str, str], selection: Selection
+    settings: Settings, env: Mapping[str, str], selection: Selection, nursery: Nursery
 ) -> list[ProcessSpec]:
     """The workers of each lane.
 
     Raises:
         StackError: The operations cannot be loaded, so that the lanes are not known.
     """
-    if not selection.uses("worker"):
-        return []
-    redis_url = settings.redis_url
-    assert redis_url is not None
+    try:
+        lanes = nursery.lanes()
+    except NurseryFailed as error:
+        raise StackError(f"The operations cannot be loaded:\n{error}") from error
     names = [
         WorkerName(lane, socket.gethostname(), number)
-        for lane in _lane_names(env)
+        for lane in lanes
         for number in range(1, settings.lane_workers.get(lane, 1) + 1)
     ]
     return [
-        ProcessSpec(
-            name=f"worker-{name.process}",
-            command=(
-                *(sys.executable, "-m", "studio_pipelines.worker"),
-                *("--lane", name.lane, "--number", str(name.number)),
-            ),
-            env={**FEW_HEAPS, **env},
-            cwd=PROJECT_DIR,
-            after=("broker", "database"),
-            ready=worker_takes_work(redis_url, str(name)),
-            stop_grace_s=8.0,
-        )
+        worker_spec(settings, env, name, nursery)
         for name in names
         if selection.has(f"worker-{name.lane}") or selection.has(f"worker-{name.process}")
     ]
 
 
-def _lane_names(env: Mapping[str, str]) -> list[str]:
-    """The lanes, asked of another process: operations import Dagster, 150 MB that we spare."""
-    answer = subprocess.run(
-        (sys.executable, "-c", _LIST_LANES),
-        env=dict(env),
+def worker_spec(
+    settings: Settings, env: Mapping[str, str], name: WorkerName, nursery: Nursery | None
+) -> ProcessSpec:
+    """One worker, forked from the nursery, or else executed."""
+    assert settings.redis_url is not None
+    return ProcessSpec(
+        name=f"worker-{name.process}",
+        command=(
+            *(sys.executable, "-m", "studio_pipelines.worker"),
+            *("--lane", name.lane, "--number", str(name.number)),
+        ),
+        env={**WORKER_ENV, **env},
         cwd=PROJECT_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
+        after=("broker", "database"),
+        ready=worker_takes_work(settings.redis_url, str(name)),
+        stop_grace_s=8.0,
+        nursery=nursery,
     )
-    if answer.returncode != 0:
-        raise StackError(f"The operations cannot be loaded:\n{answer.stderr}")
-    return json.loads(answer.stdout.splitlines()[-1])

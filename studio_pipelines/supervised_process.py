@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from studio_pipelines.nursery import ForkedShim, Nursery
 from studio_pipelines.process_shim import Order
 from studio_pipelines.readiness import ReadinessCheck
 
@@ -55,6 +56,7 @@ class ProcessSpec:
         niceness: Added to its scheduling niceness.
         user: System user to run it as; None for the present one.
         url: Where a person reaches it, for the status screen.
+        nursery: What forks it, where the command is a worker's; it is executed otherwise.
     """
 
     name: str
@@ -69,6 +71,7 @@ class ProcessSpec:
     niceness: int = 0
     user: str | None = None
     url: str | None = None
+    nursery: Nursery | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class SupervisedProcess:
         self._state = ProcessState.WAITING
         self._pid: int | None = None
         self._started_at_s = 0.0
-        self._shim: asyncio.subprocess.Process | None = None
+        self._shim: asyncio.subprocess.Process | ForkedShim | None = None
         self._stop_asked = asyncio.Event()
         self.failures = 0
         self.starts = 0
@@ -159,7 +162,7 @@ class SupervisedProcess:
         self._shim = None
         self._pid = None
 
-    async def _start_shim(self) -> asyncio.subprocess.Process:
+    async def _start_shim(self) -> asyncio.subprocess.Process | ForkedShim:
         spec = self.spec
         order = Order(
             command=list(spec.command),
@@ -170,6 +173,8 @@ class SupervisedProcess:
             niceness=spec.niceness,
             user=spec.user,
         )
+        if spec.nursery is not None:
+            return await spec.nursery.start_shim(order, self._inherited_fds)
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(_SHIM), json.dumps(order._asdict())),
             stdin=asyncio.subprocess.PIPE,

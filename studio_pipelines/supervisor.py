@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from studio_pipelines.nursery import Nursery
 from studio_pipelines.supervised_process import ProcessSpec, ProcessStatus, SupervisedProcess
 
 GIVE_UP_AFTER_FAILED_STARTS = 3
@@ -35,6 +36,7 @@ class Supervisor:
 
     def __init__(self, log_dir: Path, *, inherited_fds: tuple[int, ...] = ()) -> None:
         self._log_dir = log_dir
+        self._nurseries: list[Nursery] = []
         self._inherited_fds = list(inherited_fds)
         self._processes: dict[str, SupervisedProcess] = {}
         self._loop = asyncio.new_event_loop()
@@ -49,10 +51,16 @@ class Supervisor:
         """
         asyncio.run_coroutine_threadsafe(self._add(specs), self._loop).result()
 
+    def keep(self, nursery: Nursery) -> None:
+        """End a nursery together with the processes."""
+        self._nurseries.append(nursery)
+
     def stop(self) -> None:
         """End everything and wait until the last process is gone. Safe to call again."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop_asked.set)
+            for nursery in self._nurseries:  # first: whoever waits to be forked need not be
+                nursery.close()
             self._thread.join()
         while self._inherited_fds:
             os.close(self._inherited_fds.pop())

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from celery import Celery
@@ -30,6 +30,8 @@ from studio_pipelines.run_execution import RunExecutor
 from studio_pipelines.settings import load_settings
 from studio_pipelines.worker_beat import BeatThread
 from studio_pipelines.worker_name import WorkerName
+
+MODULE = "studio_pipelines.worker"
 
 
 def make_worker(redis_url: str, lane: Lane, name: WorkerName) -> Celery:
@@ -83,12 +85,16 @@ def worker_ends_on_failure() -> Iterator[None]:
         os._exit(1)
 
 
-def main() -> None:
-    """Run the worker of one lane until it is told to stop."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the worker of one lane until it is told to stop.
+
+    Args:
+        arguments: Its lane and number, as on the command line; those of this process by default.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lane", required=True)
     parser.add_argument("--number", type=int, default=1, help="which of the lane's workers here")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     lane = lane_named(chosen.lane)
     name = WorkerName(lane.name, socket.gethostname(), chosen.number)
     settings = load_settings()

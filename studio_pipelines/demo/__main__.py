@@ -3,20 +3,27 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from studio_pipelines.demo.client import DemoFailed, OnProgress, StudioClient
-from studio_pipelines.demo.contact_sheet import draw_contact_sheet
-from studio_pipelines.demo.report import addresses, results_table, workers_table
-from studio_pipelines.demo.tour import SAMPLES, Result, take_tour
+from studio_pipelines.client import OnProgress, Studio, StudioFault
+from studio_pipelines.demo.contact_sheet import Strip, draw_contact_sheet
+from studio_pipelines.demo.errands import (
+    COMPOSED,
+    ERRANDS,
+    MASTERED,
+    PICTURES,
+    SAMPLES,
+    SEPARATED,
+)
+from studio_pipelines.demo.report import addresses, figures, results_table, workers_table
+from studio_pipelines.demo.tour import DemoFailed, Result, take_tour
 from studio_pipelines.embedded_servers import LOOPBACK
 from studio_pipelines.settings import load_settings
 from studio_pipelines.stack import running_stack
@@ -38,22 +45,15 @@ def main(
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for what the studio makes.")] = OUTPUT,
 ) -> None:
-    """Grade three photos and master a song, by a studio that is started for it and stopped."""
+    """Let a studio grade, mend, cut out, measure, separate and master; show what came of it."""
     console = Console()
     try:
-        # Whoever looks on wants to see the work done, however often.
-        headers = {"Cache-Control": "no-cache"}
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
-        with (
-            _studio(url, output, console) as api_url,
-            httpx.Client(base_url=api_url, headers=headers) as http,
-        ):
-            _show(StudioClient(http), output, console)
+        with _studio(url, output, console) as api_url, Studio(api_url, key) as studio:
+            _show(studio, output, console)
+    except StudioFault as fault:
+        sys.exit(f"The demo failed. {fault.message} {fault.hint or ''}".rstrip())
     except (DemoFailed, StackError, ProcessStartError) as error:
         sys.exit(f"The demo failed. {error}")
-    except httpx.HTTPError as error:
-        sys.exit(f"The demo failed: the studio does not answer ({error}).")
 
 
 @contextmanager
@@ -77,13 +77,13 @@ def _studio(url: str | None, output: Path, console: Console) -> Iterator[str]:
             with running_stack(settings, PROCESSES) as stack:
                 yield stack.api_url
                 console.print("Stopping the studio …", style="dim")
-        except (DemoFailed, ProcessStartError, httpx.HTTPError):
+        except (DemoFailed, ProcessStartError, StudioFault):
             shutil.copytree(settings.data_dir / "logs", output / "logs", dirs_exist_ok=True)
             console.print(f"The studio's logs are in {output / 'logs'}.", style="dim")
             raise
 
 
-def _show(client: StudioClient, output: Path, console: Console) -> None:
+def _show(studio: Studio, output: Path, console: Console) -> None:
     output.mkdir(parents=True, exist_ok=True)
     with Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -103,35 +103,37 @@ def _show(client: StudioClient, output: Path, console: Console) -> None:
             )
             progress.update(task, completed=100, stage="done")
 
-        results = take_tour(client, output, follow)
-    rows = client.workers()
+        results = take_tour(studio, ERRANDS, output, follow)
+    rows = studio.workers().workers
     if len(rows) != WORKERS:
         raise DemoFailed(f"The studio tells of {len(rows)} workers, and there are {WORKERS}.")
-    console.print(results_table(results))
+    console.print("", results_table(results), "")
     for address in addresses(results):
         console.print(address, soft_wrap=True)
-    console.print(workers_table(rows))
+    console.print("", workers_table(rows), "")
     sheet = output / "contact-sheet.png"
     try:
-        _draw(results, sheet)
+        draw_contact_sheet("What the studio made", _rows(results), sheet)
     except OSError as error:  # Pillow's UnidentifiedImageError is one
         raise DemoFailed(f"The contact sheet could not be drawn: {error}") from error
     console.print(f"Everything it made is in {output}; see {sheet.name} first.")
 
 
-def _draw(results: list[Result], sheet: Path) -> None:
-    graded = [result for result in results if result.sample.suffix != ".flac"]
-    mastered = next(result for result in results if result not in graded)
-    if "loudness" not in mastered.files:
-        raise DemoFailed("The master came without its picture of the loudness.")
-    pairs = [(result.title, result.sample, result.main_file) for result in graded]
-    figures = mastered.data["verification"]
-    caption = (
-        f"{mastered.title}: {figures['before']['integratedLufs']:.1f} LUFS before, "
-        f"{figures['after']['integratedLufs']:.1f} LUFS after, "
-        f"true peak {figures['after']['truePeakDb']:.1f} dBTP"
-    )
-    draw_contact_sheet(pairs, (caption, mastered.files["loudness"]), sheet)
+def _rows(results: Sequence[Result]) -> list[list[Strip]]:
+    """Arrange the sheet: the composite, pairs of pictures, and the loudness of the songs."""
+    strips = {result.errand: _strip(result) for result in results}
+    pairs = [strips[errand] for errand in PICTURES]
+    return [
+        [strips[COMPOSED]],
+        *([left, right] for left, right in zip(pairs[::2], pairs[1::2], strict=True)),
+        [strips[MASTERED], strips[SEPARATED]],
+    ]
+
+
+def _strip(result: Result) -> Strip:
+    samples = [path for path in result.errand.samples.values() if path.suffix != ".flac"]
+    note = next(figures(result.data.verification), "")
+    return Strip(result.errand.title, note, (*samples, result.shown_file))
 
 
 if __name__ == "__main__":
