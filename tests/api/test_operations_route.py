@@ -210,7 +210,7 @@ def test_the_catalogue_has_each_worker_with_its_schema(studio: RunningStudio) ->
     assert copier["schema"]["required"] == ["image"]
     assert set(copier["schema"]["properties"]) == {
         *("image", "secondsTaken", "refuse"),
-        *("async", "priority", "timeoutSeconds", "cache", "dryRun", "webhook"),
+        *("async", "priority", "schedule", "timeoutSeconds", "cache", "dryRun", "webhook"),
     }
     assert rows["video-stabilize"]["built"] is False
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,7 @@ def _finds_test_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(TESTS_DIR.parent), str(TESTS_DIR))))
 
 
-def nurseries() -> list[psutil.Process]:
+def running_nurseries() -> list[psutil.Process]:
     """Those of this process, and not what they have forked."""
     return [
         child
@@ -29,6 +30,13 @@ def nurseries() -> list[psutil.Process]:
         if "studio_pipelines.nursery_process" in child.cmdline()
         and child.status() != psutil.STATUS_ZOMBIE
     ]
+
+
+@pytest.fixture
+def nurseries() -> Callable[[], list[psutil.Process]]:
+    """Returns those that a test has started: studios that tests share have theirs."""
+    others = running_nurseries()
+    return lambda: [one for one in running_nurseries() if one not in others]
 
 
 def pids(stack: Stack) -> dict[str, int | None]:
@@ -46,7 +54,9 @@ def test_the_lanes_of_a_selection() -> None:
     assert Selection(("broker",)).worker_lanes == set()
 
 
-def test_a_worker_needs_its_nursery_only_to_begin(tmp_path: Path) -> None:
+def test_a_worker_needs_its_nursery_only_to_begin(
+    tmp_path: Path, nurseries: Callable[[], list[psutil.Process]]
+) -> None:
     settings = settings_for(tmp_path / "studio", lane_workers={"test": 2})
     with running_stack(settings, ("broker", "database", "worker-test")) as stack:
         begun = pids(stack)
@@ -86,7 +96,9 @@ def _all_but(before: dict[str, int | None], now: dict[str, int | None]) -> dict[
     return now if changed else {}
 
 
-def test_a_stack_that_stops_while_its_nursery_loads_leaves_nothing(tmp_path: Path) -> None:
+def test_a_stack_that_stops_while_its_nursery_loads_leaves_nothing(
+    tmp_path: Path, nurseries: Callable[[], list[psutil.Process]]
+) -> None:
     stack = start_stack(
         settings_for(tmp_path / "studio", api_port=0), ("broker", "database", "worker-test")
     )
@@ -97,7 +109,9 @@ def test_a_stack_that_stops_while_its_nursery_loads_leaves_nothing(tmp_path: Pat
     assert states["worker-test"] is ProcessState.STOPPED
 
 
-def test_operations_that_cannot_be_loaded_are_told(tmp_path: Path) -> None:
+def test_operations_that_cannot_be_loaded_are_told(
+    tmp_path: Path, nurseries: Callable[[], list[psutil.Process]]
+) -> None:
     settings = settings_for(tmp_path / "studio").model_copy(
         update={"operation_packages": ("no_such_package",)}
     )
