@@ -9,7 +9,7 @@ from datetime import time
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -215,8 +215,11 @@ class Settings(BaseSettings):
     @field_validator("batch_time_zone")
     @classmethod
     def _is_known(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"there is no time zone {zone!r}; write one such as Europe/Berlin")
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            told = f"there is no time zone {zone!r}; write one such as Europe/Berlin"
+            raise ValueError(told) from error
         return zone
 
     @property

@@ -42,6 +42,13 @@ def test_both_names_of_the_broker_variable_are_read(monkeypatch: pytest.MonkeyPa
     assert load_settings().redis_url == "redis://ours"
 
 
+@pytest.mark.parametrize("zone", ["Nowhere", "Europe", "/etc/localtime", "../UTC", ""])
+def test_a_time_zone_that_there_is_not_is_refused(zone: str) -> None:
+    with pytest.raises(ValidationError, match="no time zone"):
+        load_settings(batch_time_zone=zone)
+    assert load_settings(batch_time_zone="Europe/Berlin").batch_time_zone == "Europe/Berlin"
+
+
 def test_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUDIO_DATABASE_URL", "")
     assert load_settings().database_url is None
