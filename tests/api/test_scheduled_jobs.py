@@ -146,6 +146,10 @@ def test_one_that_is_canceled_while_it_is_queued_is_not(
     begin(instance, run)
     assert studio.job(job_id)["status"] == "canceled"
     assert signals.queue_depth(studio.broker, "file_copy") == 0
+    # Nor was it for a moment.
+    assert [one.data["status"] for one in follow(studio, job_id) if one.kind == "status"] == [
+        "scheduled"
+    ]
     instance.dispose()
 
 
